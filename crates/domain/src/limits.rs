@@ -1,0 +1,55 @@
+//! Every bound of the event path in one table (invariant 9): the unit is the last word of the name.
+
+/// A record: one envelope, one offset. Brokers and Event Hubs stop at 1 MB.
+pub const RECORD_BYTES_MAX: usize = 900_000;
+/// An item: a bigger `log()` call becomes several items of one step.
+pub const ITEM_BYTES_MAX: usize = 256 * 1024;
+/// One append to the event log: several records that become durable together.
+pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const APPEND_RECORDS_MAX: usize = 8_192;
+/// Items of one record.
+pub const RECORD_ITEMS_MAX: u64 = 65_536;
+/// A metric's, config path's or project's name.
+pub const NAME_BYTES_MAX: usize = 512;
+/// Tags, notes and other texts of a run.
+pub const TAG_BYTES_MAX: usize = 256;
+pub const TAGS_COUNT_MAX: usize = 64;
+pub const NOTES_BYTES_MAX: usize = 64 * 1024;
+/// Metrics of one run.
+pub const RUN_METRICS_MAX: u32 = 100_000;
+/// Parts of a config path, and the paths of one run's config.
+pub const CONFIG_DEPTH_MAX: usize = 64;
+pub const CONFIG_PATHS_MAX: usize = 10_000;
+pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
+/// A writer's label.
+pub const LABEL_BYTES_MAX: usize = 64;
+
+/// A tail is sealed at whichever of these a record reaches first (`EVENTS.md` 4), counted after trimming.
+pub const TAIL_POINTS_MAX: u64 = 65_536;
+pub const TAIL_RECORDS_MAX: u64 = 2_048;
+pub const TAIL_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Points of a final chunk.
+pub const CHUNK_POINTS: usize = 4_096;
+/// Sets of one level that become one of the next.
+pub const LEVEL_SETS: usize = 8;
+/// A block of a set.
+pub const SET_BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+/// Buckets of one series in one answer.
+pub const BUCKETS_MAX: u32 = 2_000;
+/// Series and raw points of one answer.
+pub const ANSWER_SERIES_MAX: usize = 1_000;
+pub const ANSWER_POINTS_MAX: usize = 1_000_000;
+/// Runs of one page of a list.
+pub const PAGE_RUNS_MAX: u32 = 1_000;
+/// How long a query waits for `not_before`.
+pub const NOT_BEFORE_WAIT_MS_MAX: u64 = 2_000;
+/// How long a door waits for the outcome of a command.
+pub const OUTCOME_WAIT_MS_MAX: u64 = 5_000;
+/// A stream keeps the outcomes of its commands this long, in append time.
+pub const OUTCOME_KEEP_US: i64 = 7 * 24 * 3_600 * 1_000_000;
+/// A head row keeps this many summary keys; the rest wait in overflow rows.
+pub const HEAD_SUMMARY_KEYS_MAX: usize = 200;
+/// Derived at read: a run without an append for this long is silent, then crashed.
+pub const RUN_SILENT_AFTER_US: i64 = 60 * 1_000_000;
+pub const RUN_CRASHED_AFTER_US: i64 = 5 * 60 * 1_000_000;

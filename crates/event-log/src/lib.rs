@@ -1,0 +1,126 @@
+//! The event log: the ordered ground state. Bytes only, shaped by what Corral needs of a log.
+//!
+//! A log has a fixed number of partitions; each is a dense sequence of records from offset 0. The owner of the log
+//! stamps each record's append time, monotonic per partition. Every implementation runs the suite in [`contract`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use corral_domain::limits::{APPEND_BYTES_MAX, APPEND_RECORDS_MAX, RECORD_BYTES_MAX};
+use corral_domain::{Append, LogEpoch, LogId, Micros, Offset, Partition};
+
+pub mod contract;
+pub mod memory;
+
+/// The identity record: fixed when the log is made; a mismatch refuses to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    pub log_id: LogId,
+    pub log_epoch: LogEpoch,
+    pub partitions: u16,
+}
+
+/// The clock of the log's owner: passed in, so that tests own time. It may stand still or go back; append times do not.
+pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
+
+/// One record as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub offset: Offset,
+    /// Stamped by the log's owner, rising by at least 1 us per partition.
+    pub append_time: Micros,
+    pub bytes: Bytes,
+}
+
+/// Offsets `[from, to)` that cannot be read back: acknowledged once, damaged since. Named when the log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    pub partition: Partition,
+    pub from: Offset,
+    pub to: Offset,
+}
+
+/// A read: the records found, in order, and where to go on. `next` jumps a hole, so it may lie beyond the last record + 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub records: Vec<Record>,
+    pub next: Offset,
+    /// Holes between the `from` of the read and `next`.
+    pub holes: Vec<Hole>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log cannot take the append now (disk full, draining): come back later. Nothing was appended.
+    #[error("the event log is not writable now: {0}")]
+    Unavailable(String),
+    /// A record is larger than `RECORD_BYTES_MAX`, or the batch is empty. Final.
+    #[error("{0}")]
+    Invalid(String),
+    /// The outcome is not known, or the device failed: the process must stop and look again from the disk.
+    #[error("the event log failed: {0}")]
+    Fatal(String),
+    /// The position lies beyond the log's end, or below what was trimmed: an alarm, never a reset.
+    #[error("partition {partition}: offset {offset} is out of range [{start}, {end}]")]
+    OutOfRange { partition: Partition, offset: Offset, start: Offset, end: Offset },
+}
+
+/// The event log. All methods may be called concurrently.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    fn identity(&self) -> LogIdentity;
+
+    /// Appends the records in their order, at consecutive offsets, and answers with the first one's place when **all are
+    /// durable**. The whole batch is appended or, as far as the caller may rely on it, none: after an error any prefix
+    /// may exist. Batches that one caller appends one after the other (awaiting neither) may land in any order.
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError>;
+
+    /// Reads from `from` at most about `bytes_max` bytes (at least one record if there is one); empty at the tail.
+    async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError>;
+
+    /// The next offset of the durable log; reads never see beyond it.
+    async fn tail(&self, partition: Partition) -> Result<Offset, LogError>;
+
+    /// Returns when the tail is above `from` (at once if it is).
+    async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError>;
+
+    /// Forgets records below `below` (rounded down to what the log can forget); returns the first that remains.
+    async fn trim(&self, partition: Partition, below: Offset) -> Result<Offset, LogError>;
+
+    /// Every hole that is known, found when the log was opened and since.
+    fn holes(&self) -> Vec<Hole>;
+}
+
+/// What every implementation refuses before it looks at its own state.
+pub fn check_append(identity: &LogIdentity, partition: Partition, records: &[Bytes]) -> Result<(), LogError> {
+    check_partition(identity, partition)?;
+    if records.is_empty() {
+        return Err(LogError::Invalid("records: an append needs at least one record".to_owned()));
+    }
+    if records.len() > APPEND_RECORDS_MAX {
+        let count = records.len();
+        return Err(LogError::Invalid(format!(
+            "records: {count} records exceed append_records_max {APPEND_RECORDS_MAX}"
+        )));
+    }
+    if let Some(index) = records.iter().position(|record| record.len() > RECORD_BYTES_MAX) {
+        let bytes = records[index].len();
+        return Err(LogError::Invalid(format!(
+            "records[{index}]: {bytes} bytes exceed record_bytes_max {RECORD_BYTES_MAX}"
+        )));
+    }
+    let bytes: usize = records.iter().map(Bytes::len).sum();
+    if bytes > APPEND_BYTES_MAX {
+        return Err(LogError::Invalid(format!("records: {bytes} bytes exceed append_bytes_max {APPEND_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+/// Refuses a partition that the log does not have.
+pub fn check_partition(identity: &LogIdentity, partition: Partition) -> Result<(), LogError> {
+    if partition.0 < identity.partitions {
+        return Ok(());
+    }
+    Err(LogError::Invalid(format!("partition: {partition} does not exist, the log has {}", identity.partitions)))
+}
