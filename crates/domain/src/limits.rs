@@ -53,3 +53,12 @@ pub const HEAD_SUMMARY_KEYS_MAX: usize = 200;
 /// Derived at read: a run without an append for this long is silent, then crashed.
 pub const RUN_SILENT_AFTER_US: i64 = 60 * 1_000_000;
 pub const RUN_CRASHED_AFTER_US: i64 = 5 * 60 * 1_000_000;
+
+/// How long each stage of a shutdown may take before what is left of it is dropped (60 s in all; `corral-tasks`).
+pub const DRAIN_DOORS_MS_MAX: u64 = 15_000;
+pub const DRAIN_PROJECTORS_MS_MAX: u64 = 15_000;
+pub const DRAIN_QUERIES_MS_MAX: u64 = 5_000;
+pub const DRAIN_STORAGE_MS_MAX: u64 = 20_000;
+pub const DRAIN_TELEMETRY_MS_MAX: u64 = 5_000;
+/// Messages that the hub keeps for a slow subscriber before that one is told to reload.
+pub const HUB_MESSAGES_MAX: usize = 4_096;
