@@ -1,0 +1,83 @@
+//! `event.proto` to domain and back: the bytes that a log, a spool and a tail row hold.
+//!
+//! Generated types stop here. Decoding checks shape and bounds and names the field that is wrong; arrays stay the bytes
+//! that came. Unknown fields are never needed again, because events are passed on as their original bytes.
+
+use bytes::Bytes;
+use corral_domain::{Envelope, RunEntry};
+use prost::Message;
+
+mod envelope;
+mod metric;
+mod point;
+mod project;
+mod run;
+mod scalar;
+
+pub use project::{decode_project_name_claimed, encode_project_name_claimed};
+
+/// The generated messages: for `corral-wire`, whose messages hold some of them.
+#[allow(clippy::all, clippy::unwrap_used, unreachable_pub, missing_docs)]
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/corral.v1.rs"));
+}
+
+/// Why bytes are not an event: names the field and the limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidEvent {
+    pub field: &'static str,
+    pub reason: String,
+    /// The item of the record that is wrong, counted from 0, where one is.
+    pub item: Option<u64>,
+}
+
+impl InvalidEvent {
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into(), item: None }
+    }
+}
+
+impl From<corral_domain::IdError> for InvalidEvent {
+    fn from(error: corral_domain::IdError) -> Self {
+        Self::new(error.field, error.reason)
+    }
+}
+
+pub fn encode_envelope(envelope: &Envelope) -> Bytes {
+    envelope::to_proto(envelope).encode_to_vec().into()
+}
+
+/// The payload keeps pointing into `bytes`.
+pub fn decode_envelope(bytes: &Bytes) -> Result<Envelope, InvalidEvent> {
+    let proto =
+        proto::Envelope::decode(bytes.clone()).map_err(|error| InvalidEvent::new("envelope", error.to_string()))?;
+    envelope::from_proto(proto)
+}
+
+pub fn encode_run_items(entries: &[RunEntry]) -> Bytes {
+    let entries = entries.iter().map(run::to_proto).collect();
+    proto::RunItems { entries }.encode_to_vec().into()
+}
+
+/// Checks every bound of a record's items; an error names the item.
+pub fn decode_run_items(bytes: &Bytes) -> Result<Vec<RunEntry>, InvalidEvent> {
+    let proto =
+        proto::RunItems::decode(bytes.clone()).map_err(|error| InvalidEvent::new("items", error.to_string()))?;
+    let mut entries = Vec::with_capacity(proto.entries.len());
+    let mut item = 0_u64;
+    for entry in proto.entries {
+        let entry = run::from_proto(entry).map_err(|error| InvalidEvent { item: Some(item), ..error })?;
+        item = item.saturating_add(entry.items());
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// The number of items that entries cover.
+pub fn item_count(entries: &[RunEntry]) -> u64 {
+    entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.items()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! A run's metric dictionary, its writers' own ids, and the definitions.
+
+use bytes::Bytes;
+use corral_domain::{OrganizationId, RunId};
+
+use crate::layout::KeyBytes;
+use crate::{Key, Table, row};
+
+/// Rows of one partition of the dictionaries.
+pub const DICTIONARY_ROWS: u32 = 4_096;
+
+/// The partition of a run's dictionary rows around `index` (metrics, series, series' aggregates).
+pub fn dictionary_partition(organization: OrganizationId, run: &RunId, index: u32) -> Bytes {
+    KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).u32(index / DICTIONARY_ROWS).build()
+}
+pub fn key(organization: OrganizationId, run: &RunId, index: u32) -> Key {
+    let partition = dictionary_partition(organization, run, index);
+    Key { table: Table::Metric, partition, clustering: KeyBytes::new().u32(index).build() }
+}
+pub fn writer_partition(organization: OrganizationId, run: &RunId, writer: u32, id: u32) -> Bytes {
+    KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).u32(writer).u32(id / DICTIONARY_ROWS).build()
+}
+pub fn writer_key(organization: OrganizationId, run: &RunId, writer: u32, id: u32) -> Key {
+    let partition = writer_partition(organization, run, writer, id);
+    Key { table: Table::WriterMetric, partition, clustering: KeyBytes::new().u32(id).build() }
+}
+pub fn def_key(organization: OrganizationId, run: &RunId, name: &str) -> Key {
+    let partition = KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).build();
+    Key { table: Table::MetricDef, partition, clustering: KeyBytes::new().raw(name.as_bytes()).build() }
+}
+
+row! {
+    pub struct MetricRow = 1 {
+        name: String,
+    }
+}
+row! {
+    pub struct WriterMetricRow = 1 {
+        /// Index in the run's dictionary.
+        metric: u32,
+    }
+}
+row! {
+    pub struct MetricDefRow = 1 {
+        step_metric: String,
+        /// `Goal` and `SummaryRule` as numbers.
+        goal: u8,
+        summary: u8,
+    }
+}

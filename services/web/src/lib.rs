@@ -1,0 +1,1 @@
+//! The page, its session and the HTTP door.
