@@ -1,0 +1,25 @@
+# Corral. `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build dev lint
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: ## start Corral, train three small real models, print the link to their live page
+	@python3 demo/run.py
+
+test: ## everything: rules, unit, contract, end-to-end, browser, crash and load tests
+	@python3 tests/run.py
+
+bench: ## the workloads of docs/BENCHMARKS.md against a fresh server
+	@python3 tests/run.py --only build
+	@.venv/bin/python tests/load/bench.py
+
+build: ## the release binary target/release/corral and a wheel in dist/
+	@python3 tests/run.py --only build
+
+dev: ## server, page with hot reload, seeded data
+	@python3 demo/dev.py
+
+lint: ## formatting, clippy, the rules of the house, the protocol
+	@python3 tests/run.py --only lint

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Runs every suite of the project and ends on one line: `N passed, N failed`.
+
+Installs what the suites need (Debian packages where it is root, a virtual environment, npm packages), so a clean clone is
+enough. A suite that cannot run counts as failed. Needs only the standard library.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UI = ROOT / "services" / "web" / "ui"
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+DEBIAN = {"strace": "strace", "chromium": "chromium", "cc": "gcc"}
+
+# How each runner reports: a pattern with the groups `passed` and `failed`, added up over the output.
+CARGO = re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed", re.M)
+PYTEST = re.compile(r"^(?:=+ )?(?:(?P<failed>\d+) failed,? ?)?(?:(?P<passed>\d+) passed)?.* in [\d.:]+", re.M)
+VITEST = re.compile(r"^\s+Tests\s+(?:(?P<failed>\d+) failed \| )?(?P<passed>\d+) passed", re.M)
+PLAIN = re.compile(r"^(?:\w+: )?(?P<passed>\d+) passed, (?P<failed>\d+) failed", re.M)
+
+
+class Suite:
+    """One command; counted as a single test where no pattern says more."""
+
+    def __init__(self, group, name, command, pattern=None, cwd=ROOT, env=None):
+        self.group, self.name, self.command, self.pattern = group, name, command, pattern
+        self.cwd, self.env = cwd, env or {}
+
+    def run(self):
+        """Returns (passed, failed)."""
+        print(f"\n=== {self.name}: {' '.join(map(str, self.command))}", flush=True)
+        started = time.monotonic()
+        output = []
+        try:
+            process = subprocess.Popen(
+                list(map(str, self.command)), cwd=self.cwd, env={**os.environ, **self.env}, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+            )
+            for line in process.stdout:
+                output.append(line)
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            code = process.wait()
+        except OSError as error:
+            print(error)
+            code = 127
+        text = re.sub(r"\x1b\[[0-9;]*m", "", "".join(output))
+        passed = failed = 0
+        for match in self.pattern.finditer(text) if self.pattern else ():
+            passed += int(match["passed"] or 0)
+            failed += int(match["failed"] or 0)
+        if self.pattern and code == 0 and passed == 0:
+            print(f"!!! {self.name} ran no test")
+            failed += 1
+        if not self.pattern:
+            passed, failed = (1, 0) if code == 0 else (0, 1)
+        elif code != 0 and failed == 0:
+            failed = 1
+        print(f"--- {self.name}: {passed} passed, {failed} failed, {time.monotonic() - started:.0f} s", flush=True)
+        return passed, failed
+
+
+def suites():
+    """In the order of the flow: rules first, the slow and whole last."""
+    npm = ["npm", "--no-fund", "--no-audit", "--loglevel=error"]
+    cargo_planted = ["cargo", "test", "--locked", "--features", "planted"]
+    return [
+        Suite("setup", "python packages", [PYTHON, "-m", "pip", "install", "-q", "-r", "tests/requirements.txt"]),
+        Suite("setup", "npm packages", [*npm, "ci"], cwd=UI),
+        Suite("lint", "protocol", ["npx", "buf", "lint", ROOT / "proto"], cwd=UI),
+        Suite("build", "page: generate", [*npm, "run", "gen"], cwd=UI),
+        Suite("build", "page", [*npm, "run", "build"], cwd=UI),
+        Suite("ui", "page: logic", [*npm, "run", "test"], VITEST, cwd=UI),
+        Suite("lint", "format", ["cargo", "fmt", "--all", "--check"]),
+        Suite("lint", "clippy", ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Suite("lint", "rules of the house", ["cargo", "test", "--locked", "-p", "xtask"], CARGO),
+        Suite("rust", "crates", ["cargo", "test", "--locked", "--workspace", "--exclude", "xtask", "--no-fail-fast"], CARGO),
+        Suite("rust", "planted: log", [*cargo_planted, "-p", "corral-event-log-embedded", "--test", "planted"], CARGO),
+        Suite("rust", "planted: projection", [*cargo_planted, "-p", "corral-projection", "--test", "planted"], CARGO),
+        Suite("rust", "planted: query", [*cargo_planted, "-p", "corral-query", "--test", "planted"], CARGO),
+        Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server"]),
+        Suite("build", "wheel", [PYTHON, "-m", "maturin", "build", "--release", "--locked", "-q", "-o", "dist",
+                                 "-m", "sdk/python/Cargo.toml"]),
+        Suite("build", "wheel: install", [PYTHON, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps",
+                                          "--no-index", "--find-links", "dist", "corral"]),
+        Suite("sdk", "python client", [PYTHON, "-m", "pytest", "-q", "tests/sdk"], PYTEST),
+        Suite("scenarios", "crashes", [PYTHON, "tests/scenarios/crash.py"], PLAIN),
+        Suite("scenarios", "durability by strace", [PYTHON, "tests/scenarios/strace.py"], PLAIN),
+        Suite("browser", "page in Chromium", [PYTHON, "tests/ui/run.py"], PLAIN),
+        Suite("load", "counts and ratios", [PYTHON, "tests/load/bench.py", "--gate"], PLAIN),
+        Suite("demo", "make demo", [PYTHON, "-m", "pytest", "-q", "tests/scenarios/test_demo.py"], PYTEST),
+    ]
+
+
+def prepare():
+    """What the suites' own package managers cannot do: Debian packages and the virtual environment."""
+    missing = [package for command, package in DEBIAN.items() if not shutil.which(command)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"installing {' '.join(missing)}", flush=True)
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=False, env=quiet,
+                       stdout=subprocess.DEVNULL)
+    elif missing:
+        print(f"missing: {' '.join(missing)} (as root: apt-get install {' '.join(missing)})", flush=True)
+    if not PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="groups to run, by comma: setup lint build ui rust sdk scenarios browser load demo")
+    only = parser.parse_args().only
+    groups = set(only.split(",")) | {"setup"} if only else None
+    prepare()
+    passed = failed = 0
+    broken = []
+    for suite in suites():
+        if groups and suite.group not in groups:
+            continue
+        good, bad = suite.run()
+        passed, failed = passed + good, failed + bad
+        if bad:
+            broken.append(suite.name)
+    if broken:
+        print(f"\nfailed: {', '.join(broken)}")
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+//! Who may depend on whom: a crate depends only on layers above it, and only the wiring names a backend.
+
+use std::fs;
+
+use crate::{against_list, root, sources};
+
+/// The layers, top first. A crate may depend on crates of earlier lines; within a line only as [`BESIDE`] says.
+const LAYERS: [&[&str]; 8] = [
+    &["corral-domain", "corral-tasks", "corral-spool", "corral-credentials"],
+    &["corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault", "corral-telemetry"],
+    &["corral-access"],
+    &["corral-event-log-embedded", "corral-read-store-embedded", "corral-projection", "corral-query"],
+    &["corral-wire"],
+    &["corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
+    &["corral-server", "corral-python"],
+    &["corral-testkit", "corral-e2e", "xtask"],
+];
+
+/// Pairs within a layer: (who, on whom).
+const BESIDE: [(&str, &str); 3] =
+    [("corral-e2e", "corral-testkit"), ("corral-web", "corral-query-service"), ("corral-web", "corral-ingest")];
+
+/// A backend depends on its trait crate, domain and the supervisor, and on nothing else of ours.
+const BACKENDS: [(&str, &[&str]); 2] = [
+    ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-tasks"]),
+    ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
+];
+
+/// The one file that names a backend.
+const WIRING: &str = "services/server/src/wiring.rs";
+
+pub fn check() -> Vec<String> {
+    let mut findings = Vec::new();
+    for manifest in sources(&["Cargo.toml"]) {
+        match toml::from_str::<toml::Table>(&manifest.text) {
+            Ok(table) => findings.extend(crate_layers(&table)),
+            Err(error) => findings.push(format!("{}: {error}", manifest.path)),
+        }
+    }
+    findings.extend(backends_named());
+    findings.extend(unlocked());
+    against_list(findings, include_str!("../lists/layers.txt"), "xtask/lists/layers.txt")
+}
+
+fn layer(name: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&name))
+}
+
+fn crate_layers(manifest: &toml::Table) -> Vec<String> {
+    let Some(name) = manifest.get("package").and_then(|p| p.get("name")).and_then(|n| n.as_str()) else {
+        return Vec::new();
+    };
+    let Some(own) = layer(name) else {
+        return vec![format!("{name}: is in no layer of xtask/src/layers.rs")];
+    };
+    let dependencies = manifest.get("dependencies").and_then(|d| d.as_table()).cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for on in dependencies.keys().filter(|k| k.starts_with("corral-")) {
+        let allowed = layer(on).is_some_and(|other| other < own) || BESIDE.contains(&(name, on.as_str()));
+        let backend = BACKENDS.iter().find(|(backend, _)| *backend == name);
+        if !allowed || backend.is_some_and(|(_, only)| !only.contains(&on.as_str())) {
+            found.push(format!("{name} -> {on}: against the layers"));
+        }
+    }
+    found
+}
+
+fn backends_named() -> Vec<String> {
+    let names = ["corral_event_log_embedded", "corral_read_store_embedded"];
+    let outside = |path: &str| {
+        path != WIRING
+            && !path.contains("/tests/")
+            && !path.ends_with("/tests.rs")
+            && !path.starts_with("tests/")
+            && !path.starts_with("crates/event-log-embedded/")
+            && !path.starts_with("crates/read-store-embedded/")
+            && !path.starts_with("crates/testkit/")
+            && !path.starts_with("xtask/")
+    };
+    let mut found = Vec::new();
+    for source in sources(&[".rs"]) {
+        if outside(&source.path) && names.iter().any(|name| source.text.contains(name)) {
+            found.push(format!("{}: names a backend; only {WIRING} may", source.path));
+        }
+    }
+    found
+}
+
+fn unlocked() -> Option<String> {
+    (!fs::exists(root().join("Cargo.lock")).unwrap_or(false)).then(|| "Cargo.lock: is missing".to_owned())
+}
