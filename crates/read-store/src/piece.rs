@@ -12,8 +12,8 @@
 //! | | four columns: steps, client times, append times, values; each 1 byte layout, 4 bytes length, its bytes |
 //!
 //! Column layouts: 0 plain; 1 `pco`; 2 first and difference (i64 each; whole numbers that rise evenly); 3 differences as
-//! zigzag varints; 4 a bit a value. Values of several types are a byte of `ColumnType` each, then their bits as a column
-//! of u64. A piece below [`FIGURES_FROM`] points has no figures: reading its columns is as cheap. Which layout is chosen
+//! zigzag varints; 4 a bit a value; 5 f64 values that are all f32 ones, as a column of f32. Values of several types are a
+//! byte of `ColumnType` each, then their bits as a column of u64. A piece below [`FIGURES_FROM`] points has no figures: reading its columns is as cheap. Which layout is chosen
 //! depends on the points alone, so that equal points are equal bytes.
 
 use std::ops::Range;
