@@ -28,9 +28,19 @@ pub fn chunk_of(clustering: &[u8]) -> Option<(u8, u32, u32)> {
     let word = |at: usize| Some(u32::from_be_bytes(clustering.get(at..at + 4)?.try_into().ok()?));
     Some((*clustering.first()?, word(1)?, word(5)?))
 }
-pub fn directory_key(organization: OrganizationId, run: &RunId, level: u8, number: u32) -> Key {
-    let partition = KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).build();
-    Key { table: Table::SetDirectory, partition, clustering: KeyBytes::new().u8(level).u32(number).build() }
+/// All directory rows of a run's sets.
+pub fn directory_partition(organization: OrganizationId, run: &RunId) -> Bytes {
+    KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).build()
+}
+/// A set's directory is split by series: the row that may name series `s` is the last one of the set with
+/// `from_series <= s` (one reversed scan of one row, from [`directory_clustering`] `(level, number, 0)` to
+/// `(level, number, s) + a zero byte`).
+pub fn directory_key(organization: OrganizationId, run: &RunId, level: u8, number: u32, from_series: u32) -> Key {
+    let partition = directory_partition(organization, run);
+    Key { table: Table::SetDirectory, partition, clustering: directory_clustering(level, number, from_series) }
+}
+pub fn directory_clustering(level: u8, number: u32, from_series: u32) -> Bytes {
+    KeyBytes::new().u8(level).u32(number).u32(from_series).build()
 }
 pub fn block_partition(organization: OrganizationId, run: &RunId, level: u8, number: u32) -> Bytes {
     KeyBytes::new().raw(organization.as_bytes()).text(run.as_str()).u8(level).u32(number).build()
@@ -51,8 +61,32 @@ row! {
 }
 
 row! {
-    /// A series' aggregate over everything sealed, folded in log order (so that it is the same in every schedule).
+    /// A series' aggregate at a seal. A row may be one seal ahead of the state: take [`SeriesStatRow::at`].
     pub struct SeriesStatRow = 1 {
+        /// The state's `seals` once the seal that wrote the row counts.
+        seals: u32,
+        /// Everything sealed up to and with that seal.
+        stat: SeriesStat,
+        /// Everything sealed before it.
+        before: SeriesStat,
+    }
+}
+
+impl SeriesStatRow {
+    /// What a state with `seals` counts as sealed (add the tail for all points); `None`: the row is two seals or more
+    /// ahead, so the state is old: read it again.
+    pub fn at(&self, seals: u32) -> Option<&SeriesStat> {
+        match self.seals {
+            own if own <= seals => Some(&self.stat),
+            own if own == seals.saturating_add(1) => Some(&self.before),
+            _ => None,
+        }
+    }
+}
+
+part! {
+    /// An aggregate over points, folded in log order (so that it is the same in every schedule): see `stat.rs`.
+    pub struct SeriesStat {
         count: u64,
         nan_count: u64,
         /// Over values that are not NaN; infinities count. Meaningless while `count == nan_count`.
@@ -60,20 +94,24 @@ row! {
         max: f64,
         /// Sum of the values that are not NaN, added in log order.
         sum: f64,
-        /// The value at the highest step, then the latest arrival; NaN counts as a value here.
+        /// The value at the highest step, then the latest arrival; NaN counts as a value here. The kind is
+        /// `ColumnType` as a number, 0 while there is none.
         last_step: i64,
         last_kind: u8,
         last_bits: u64,
         last_time_us: i64,
+        last_appended_us: i64,
         min_step: i64,
         max_step: i64,
     }
 }
 
 row! {
-    /// What a set holds: an entry a series, sorted by series.
+    /// A part of what a set holds, sorted by series. A set is whole when its rows are numbered from 0 without a gap and
+    /// the last one, and no other, says `last`. A set without pieces has one row without entries.
     pub struct DirectoryRow = 1 {
-        blocks: u32,
+        part: u32,
+        last: bool,
         entries: Vec<DirectoryEntry>,
     }
 }
@@ -82,6 +120,7 @@ part! {
     pub struct DirectoryEntry {
         series: u32,
         points: u32,
+        /// The block that holds the series' piece: [`block_key`].
         block: u32,
     }
 }

@@ -1,7 +1,10 @@
 //! A stream's state: what decides whether an event applies, in one store partition written as one batch.
 //!
-//! Rows of [`Table::State`] under the stream's key: the head at `h`, a writer at `w` + id + epoch + actor, an outcome at
-//! `o` + command id. State may run ahead of the checkpoint: an event below `applied_through` goes to nobody.
+//! Rows of [`Table::State`] under the stream's key, all of one stream written as one mutation: the head at `h`, a writer
+//! at `w` + id + epoch + actor, an outcome at `o` + command id; of a run also what a decision or the run's head reads
+//! (`i` what people set, `c` the config, `d` + name a metric's definition); of an organization `n` + name, who holds it.
+//! State may run ahead of the checkpoint: an event below `applied_through` goes to nobody. Derived rows may run ahead of
+//! the state: whatever is decided is decided from here.
 
 use bytes::Bytes;
 use corral_domain::{CommandId, LogEpoch, Micros, Offset, ProjectId, StreamKey, Take, WriterId};
@@ -17,6 +20,18 @@ pub fn writer_key(stream: &StreamKey, writer: WriterId, epoch: u32, actor: &str)
 }
 pub fn outcome_key(stream: &StreamKey, command: CommandId) -> Key {
     key(stream, KeyBytes::new().u8(b'o').raw(command.as_bytes()))
+}
+pub fn info_key(stream: &StreamKey) -> Key {
+    key(stream, KeyBytes::new().u8(b'i'))
+}
+pub fn config_key(stream: &StreamKey) -> Key {
+    key(stream, KeyBytes::new().u8(b'c'))
+}
+pub fn def_key(stream: &StreamKey, name: &str) -> Key {
+    key(stream, KeyBytes::new().u8(b'd').raw(name.as_bytes()))
+}
+pub fn name_key(stream: &StreamKey, name: &str) -> Key {
+    key(stream, KeyBytes::new().u8(b'n').raw(name.as_bytes()))
 }
 fn key(stream: &StreamKey, clustering: KeyBytes) -> Key {
     Key { table: Table::State, partition: stream.to_bytes().into(), clustering: clustering.build() }
@@ -34,12 +49,19 @@ row! {
         project: Option<ProjectId>,
         /// The living take; 0 before the run was opened.
         take: Take,
-        /// The launch that opened the living take.
-        launch_id: String,
+        /// The launches that opened, joined or resumed the living take, latest last (`LAUNCHES_COUNT_MAX` of them).
+        launches: Vec<String>,
         /// The last state event in the living take (`RunState` as a number).
         state: u8,
         /// The highest step seen in the living take + 1 (saturating), for items logged without a step after a resume.
         next_step: i64,
+        /// The highest step of the living take; meaningless while it has no points.
+        max_step: i64,
+        /// Client time of the earliest and the latest point, us; meaningless while `points` is 0.
+        first_point_us: i64,
+        last_point_us: i64,
+        /// Items replaced by accepted gaps, all writers.
+        gap_items: u64,
         /// Writers so far; each has its index by first appearance.
         writers: u32,
         /// Names in the run's metric dictionary, series and objects: a row at or above its count is from the future.
@@ -48,7 +70,8 @@ row! {
         objects: u64,
         /// Points in all.
         points: u64,
-        /// Tail rows lie in bucket `seals`, from offset `sealed`.
+        /// The tail: the rows of bucket `seals` with offsets in [`sealed`, `applied_through`), and no others. A record
+        /// without points has no tail row.
         sealed: Offset,
         seals: u32,
         tail_points: u64,
@@ -58,6 +81,7 @@ row! {
         turn: u64,
         /// Merge credit in points, kept while some level has eight sets.
         credit: u64,
+        /// Index = level.
         levels: Vec<Level>,
         /// Rows that were replaced and may still be there.
         replaced: Vec<Replaced>,
@@ -65,19 +89,23 @@ row! {
 }
 
 part! {
-    /// One level of sets.
+    /// One level of sets. `merged`, `parts` and `blocks` belong to the running merge of this level's first eight sets
+    /// into one set of the next level.
     pub struct Level {
-        /// Pieces of this level with this number or above are not finished: ignore them.
+        /// Pieces (chunks, sets) made at this level with this number or above are not finished: ignore them.
         next: u32,
         /// The numbers of the sets that live, oldest first.
         sets: Vec<u32>,
-        /// Series of the running merge of this level's first eight sets that are done (index into the sorted union).
+        /// Series below this index are merged already.
         merged: u32,
+        /// Directory rows and blocks that the running merge has written.
+        parts: u32,
+        blocks: u32,
     }
 }
 
 part! {
-    /// Rows replaced at a turn, to be deleted once the state at `turn` is known durable and one turn has passed.
+    /// Rows replaced at a turn, deleted once a state of turn + 1 is known to be durable; named until then.
     pub struct Replaced {
         turn: u64,
         /// The event that replaced them: the timestamp of the deletes.
@@ -108,6 +136,37 @@ row! {
         open_ranges: Vec<(u64, u64)>,
         /// Items replaced by accepted gaps.
         gap_items: u64,
+        /// What its `RunFinished` named as its last seq; 0: it has not finished.
+        finished_seq: u64,
+    }
+}
+
+row! {
+    /// What was set in a run, the last word of each (at `i`).
+    pub struct RunInfoRow = 1 {
+        name: String,
+        notes: String,
+        tags: Vec<String>,
+        group: String,
+        job_type: String,
+        /// Who opened it first.
+        actor: String,
+        created: Micros,
+        /// Append time of the last state event if that was an end, else 0.
+        finished: Micros,
+        exit_code: Option<i32>,
+        message: String,
+        /// Set by hand in the living take: key and JSON text, in order of first appearance.
+        summary: Vec<(String, String)>,
+    }
+}
+
+row! {
+    /// Who holds a name of an organization's projects (at `n`); a row whose offset is not below the event's is from the
+    /// future.
+    pub struct NameRow = 1 {
+        project: ProjectId,
+        offset: Offset,
     }
 }
 
@@ -121,12 +180,14 @@ row! {
 }
 
 row! {
-    /// An outcome, kept for seven days of append time. `body` is [`corral_domain::Outcome`] as `outcome.rs` lays it out.
+    /// An outcome, kept for seven days of append time; [`crate::outcome`] turns it into [`corral_domain::Outcome`].
     pub struct OutcomeRow = 1 {
         offset: Offset,
         append_time: Micros,
+        /// 1 project name, 2 run opened, 3 run refused.
         kind: u8,
-        won: u8,
+        /// Of a name: 1 if this command won it. Of a run: `Opening` or `Refusal` as a number.
+        how: u8,
         run: String,
         project: Option<ProjectId>,
         take: Take,
@@ -134,7 +195,13 @@ row! {
     }
 }
 
-/// The writer's rows of a state partition start with this byte; outcomes with `o`, the head is `h`.
+/// First bytes of the clustering keys of a state partition.
+pub const HEAD_PREFIX: &[u8] = b"h";
+pub const INFO_PREFIX: &[u8] = b"i";
+pub const CONFIG_PREFIX: &[u8] = b"c";
+pub const DEF_PREFIX: &[u8] = b"d";
+pub const NAME_PREFIX: &[u8] = b"n";
+pub const OUTCOME_PREFIX: &[u8] = b"o";
 pub const WRITER_PREFIX: &[u8] = b"w";
 
 /// Splits a writer row's clustering key into (writer, epoch, actor).

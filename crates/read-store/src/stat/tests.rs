@@ -1,0 +1,43 @@
+use super::*;
+
+fn fold(points: &[(i64, f64)]) -> SeriesStat {
+    let mut stat = SeriesStat::default();
+    for (i, &(step, value)) in points.iter().enumerate() {
+        stat.add(Arrival { step, time_us: 0, appended_us: i as i64, value: Value::F64(value) });
+    }
+    stat
+}
+
+#[test]
+fn nan_is_counted_and_skipped_but_is_a_last_value() {
+    let stat = fold(&[(0, f64::NAN), (1, 2.0), (3, -1.0), (2, f64::INFINITY), (3, f64::NAN)]);
+    assert_eq!((stat.count, stat.nan_count, stat.min, stat.max), (5, 2, -1.0, f64::INFINITY));
+    assert_eq!((stat.min_step, stat.max_step, stat.last_step), (0, 3, 3));
+    assert_eq!(stat.last(), Some(Value::F64(f64::NAN)), "the later arrival of step 3");
+    assert_eq!(fold(&[(0, f64::NAN)]).figure(SummaryRule::Min, Goal::Unspecified), None);
+    assert_eq!(fold(&[]).figure(SummaryRule::Last, Goal::Unspecified), None);
+}
+
+#[test]
+fn best_follows_the_goal() {
+    let stat = fold(&[(0, 3.0), (1, 1.0), (2, 2.0)]);
+    let best = |goal| stat.figure(SummaryRule::Best, goal);
+    assert_eq!(best(Goal::Minimize), Some(Value::F64(1.0)));
+    assert_eq!(best(Goal::Maximize), Some(Value::F64(3.0)));
+    assert_eq!(best(Goal::Unspecified), Some(Value::F64(2.0)));
+    assert_eq!(stat.figure(SummaryRule::Mean, Goal::Unspecified), Some(Value::F64(2.0)));
+}
+
+#[test]
+fn merging_two_halves_is_folding_the_whole_where_the_halves_follow_each_other() {
+    let points = [(5, 1.5), (1, f64::NAN), (5, -2.0), (4, 8.0), (9, 0.5), (2, -0.0)];
+    for cut in 0..=points.len() {
+        let mut left = fold(&points[..cut]);
+        let mut right = SeriesStat::default();
+        for (i, &(step, value)) in points.iter().enumerate().skip(cut) {
+            right.add(Arrival { step, time_us: 0, appended_us: i as i64, value: Value::F64(value) });
+        }
+        left.merge(&right);
+        assert_eq!(left, fold(&points), "cut at {cut}");
+    }
+}
