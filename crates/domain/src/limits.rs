@@ -62,3 +62,5 @@ pub const DRAIN_STORAGE_MS_MAX: u64 = 20_000;
 pub const DRAIN_TELEMETRY_MS_MAX: u64 = 5_000;
 /// Messages that the hub keeps for a slow subscriber before that one is told to reload.
 pub const HUB_MESSAGES_MAX: usize = 4_096;
+/// A row's partition key and clustering key together: what every store can take.
+pub const STORE_KEY_BYTES_MAX: usize = 4_096;

@@ -8,17 +8,24 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use corral_domain::{Micros, Offset, Partition};
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod layout;
+pub mod memory;
+pub mod merge;
 pub mod metric;
+pub mod outcome;
 pub mod piece;
 pub mod project;
 pub mod run;
 pub mod series;
+pub mod stat;
 pub mod state;
 pub mod table;
 pub mod tail;
 
 pub use layout::{LayoutError, Row};
+pub use memory::MemoryStore;
 pub use table::Table;
 
 /// Where a row lives. Rows of one (table, partition) are one partition of the store, sorted by `clustering`.
@@ -75,6 +82,9 @@ pub enum StoreError {
     Unavailable(String),
     #[error("the read store holds bytes it cannot read: {0}")]
     Damaged(String),
+    /// A key is longer than `STORE_KEY_BYTES_MAX`. Final; nothing was applied.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl From<LayoutError> for StoreError {
@@ -110,6 +120,7 @@ impl Range {
 #[async_trait]
 pub trait ReadStore: Send + Sync + 'static {
     /// Applies a commit's phases in order. After an error or a crash any subset of the current phase may be there.
+    /// A checkpoint never goes back: the larger (offset, complete_through) stays, and at a tie the later write does.
     async fn commit(&self, partition: Partition, batch: WriteBatch, checkpoint: Checkpoint) -> Result<(), StoreError>;
 
     /// `None` before the first commit.
@@ -117,9 +128,10 @@ pub trait ReadStore: Send + Sync + 'static {
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError>;
 
-    /// (clustering, value) in clustering order (backwards where asked).
+    /// (clustering, value) in clustering order (backwards where asked). An empty or inverted range has no rows.
     async fn scan(&self, table: Table, partition: &[u8], range: Range) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
 
-    /// Every row of a table in (partition, clustering) order, above `after`, at most `limit`: for rebuilds and checks.
+    /// Every row of a table (deleted ones are not) in the order of (length of the partition key, partition, clustering),
+    /// above `after` = (partition, clustering), at most `limit`: for rebuilds and checks.
     async fn dump(&self, table: Table, after: Option<(Bytes, Bytes)>, limit: usize) -> Result<Vec<Write>, StoreError>;
 }

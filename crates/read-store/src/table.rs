@@ -63,4 +63,29 @@ impl Table {
         Self::DeadLetter,
         Self::MetricDef,
     ];
+
+    /// Whether a row of this table is written once, as a pure function of the events (and perhaps deleted later), rather
+    /// than rewritten. A store with one committer and atomic commits may then write without looking.
+    pub const fn is_appended(self) -> bool {
+        match self {
+            Self::Tail
+            | Self::SetDirectory
+            | Self::SetBlock
+            | Self::Chunk
+            | Self::Metric
+            | Self::WriterMetric
+            | Self::Series
+            | Self::RunRevision
+            | Self::Object
+            | Self::DeadLetter => true,
+            Self::State
+            | Self::SeriesStat
+            | Self::RunHead
+            | Self::RunConfig
+            | Self::Project
+            | Self::ProjectName
+            | Self::ProjectStat
+            | Self::MetricDef => false,
+        }
+    }
 }
