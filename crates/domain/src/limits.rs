@@ -64,3 +64,42 @@ pub const DRAIN_TELEMETRY_MS_MAX: u64 = 5_000;
 pub const HUB_MESSAGES_MAX: usize = 4_096;
 /// A row's partition key and clustering key together: what every store can take.
 pub const STORE_KEY_BYTES_MAX: usize = 4_096;
+
+/// Launches that a run's living take remembers: ranks of older ones open a new take.
+pub const LAUNCHES_COUNT_MAX: usize = 64;
+/// Ranges that a writer may have skipped over holes of the log; a jump beyond waits for the missing items.
+pub const OPEN_RANGES_COUNT_MAX: usize = 1_000;
+/// Series of one run (takes and labels multiply its metrics).
+pub const RUN_SERIES_MAX: u32 = 1_000_000;
+/// Merge credit is spent in steps of about so many points, so that a merge writes few, full blocks.
+pub const MERGE_STEP_POINTS: u64 = 16_384;
+/// Entries of one directory row of a set.
+pub const DIRECTORY_ENTRIES_MAX: usize = 4_096;
+/// What a record pays for merging: so many times its points, at least so many points, at least its bytes by so much.
+pub const MERGE_PAY_FACTOR: u64 = 8;
+pub const MERGE_PAY_POINTS_MIN: u64 = 256;
+pub const MERGE_PAY_BYTES_PER_POINT: u64 = 8;
+/// One commit of a projector: records, and bytes of them.
+pub const COMMIT_RECORDS_MAX: usize = 4_096;
+pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What a projector reads of the log at once.
+pub const PROJECTOR_READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Streams that a projector keeps in memory, and about how many bytes of them.
+pub const PROJECTOR_STREAMS_MAX: usize = 4_096;
+pub const PROJECTOR_STREAMS_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Undecodable records in a row that stop a partition.
+pub const DEAD_LETTERS_IN_A_ROW_MAX: u32 = 10;
+/// A head row shows config leaves up to so many, each with at most so many bytes.
+pub const HEAD_CONFIG_COUNT_MAX: usize = 100;
+pub const HEAD_CONFIG_BYTES_MAX: usize = 256;
+/// Rows of one page while a projector loads a stream.
+pub const LOAD_ROWS_MAX: usize = 4_096;
+/// Keys of a run's summary set by hand.
+pub const SUMMARY_KEYS_MAX: usize = 1_000;
+/// A projector that cannot reach its store or its log tries again after so long.
+pub const PROJECTOR_RETRY_MS_MIN: u64 = 100;
+pub const PROJECTOR_RETRY_MS_MAX: u64 = 5_000;
+/// How often an idle projector says how far it is complete, and by how much that lags behind the clock: an append that
+/// was stamped earlier is durable by then.
+pub const COMPLETE_THROUGH_EVERY_MS: u64 = 1_000;
+pub const COMPLETE_THROUGH_LAG_US: i64 = 2_000_000;

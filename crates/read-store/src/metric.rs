@@ -1,6 +1,9 @@
 //! A run's metric dictionary, its writers' own ids, and the definitions.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use corral_domain::metric::{Goal, SummaryRule};
 use corral_domain::{OrganizationId, RunId};
 
 use crate::layout::KeyBytes;
@@ -47,4 +50,37 @@ row! {
         goal: u8,
         summary: u8,
     }
+}
+
+impl MetricDefRow {
+    pub fn goal(&self) -> Goal {
+        match self.goal {
+            1 => Goal::Minimize,
+            2 => Goal::Maximize,
+            _ => Goal::Unspecified,
+        }
+    }
+    pub fn rule(&self) -> SummaryRule {
+        match self.summary {
+            1 => SummaryRule::Min,
+            2 => SummaryRule::Max,
+            3 => SummaryRule::Mean,
+            4 => SummaryRule::Best,
+            5 => SummaryRule::None,
+            _ => SummaryRule::Last,
+        }
+    }
+}
+
+/// The definition that holds for a metric: the one of its own name, else the one with the longest `prefix*` that fits.
+/// `defs` are a run's definitions by name; of one name the last definition is the row.
+pub fn definition<'a>(defs: &'a BTreeMap<String, MetricDefRow>, name: &str) -> Option<&'a MetricDefRow> {
+    if defs.is_empty() {
+        return None;
+    }
+    if let Some(own) = defs.get(name) {
+        return Some(own);
+    }
+    let ends = (0..=name.len()).rev().filter(|end| name.is_char_boundary(*end));
+    ends.map(|end| format!("{}*", &name[..end])).find_map(|glob| defs.get(&glob))
 }

@@ -32,3 +32,12 @@ row! {
         payload: Bytes,
     }
 }
+
+/// The rows of an entry that apply: of `count` items from seq `first`, those inside `keep`, as ranges from 0.
+pub fn kept(keep: &[(u64, u64)], first: u64, count: u64) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let last = first.saturating_add(count.saturating_sub(1));
+    keep.iter().filter(move |(from, to)| count > 0 && *from <= last && *to >= first).map(move |(from, to)| {
+        let start = from.saturating_sub(first) as usize;
+        start..(to.min(&last) - first) as usize + 1
+    })
+}

@@ -41,3 +41,37 @@ fn merging_two_halves_is_folding_the_whole_where_the_halves_follow_each_other() 
         assert_eq!(left, fold(&points), "cut at {cut}");
     }
 }
+
+#[test]
+fn a_column_adds_as_its_rows_do() {
+    let le = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let steps: [i64; 7] = [3, -9, 8, 8, 2, i64::MAX, i64::MIN];
+    let words = |list: &[i64]| bytes::Bytes::from(list.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let columns = [
+        (ColumnType::F64, le(&[f64::NAN, 1.5, f64::NEG_INFINITY, f64::NAN, -0.0, 0.0, 7.25])),
+        (ColumnType::U64, (0..7_u64).flat_map(|v| (u64::MAX - v * 3).to_le_bytes()).collect()),
+        (ColumnType::I64, (0..7_i64).flat_map(|v| ((1 << 53) + v - 3).to_le_bytes()).collect()),
+        (ColumnType::F32, (0..7).flat_map(|v| (v as f32 * -0.1).to_le_bytes()).collect()),
+        (ColumnType::Bool, vec![1, 0, 0, 1, 1, 0, 1]),
+    ];
+    for (kind, values) in columns {
+        let column = Column { metric: 0, kind, values: values.into() };
+        let group = StepGroup { rows: 7, steps: words(&steps), times: words(&steps), columns: vec![column.clone()] };
+        for (from, to) in [(0, 7), (2, 5), (0, 1), (6, 7)] {
+            let (mut by_row, mut by_column) = (fold(&[(4, 0.5)]), fold(&[(4, 0.5)]));
+            for empty in [false, true] {
+                if empty {
+                    (by_row, by_column) = Default::default();
+                }
+                for row in from..to {
+                    let (step, time_us) = (group.step(row), group.time_us(row));
+                    by_row.add(Arrival { step, time_us, appended_us: 9, value: column.value(row) });
+                }
+                let rows = Rows::of(&group, from..to).unwrap();
+                by_column.add_column(&group, &column, &rows, 9);
+                assert_eq!(by_column, by_row, "{kind:?} {from}..{to}");
+            }
+        }
+    }
+    assert!(Rows::of(&StepGroup { rows: 0, steps: words(&[]), times: words(&[]), columns: vec![] }, 0..0).is_none());
+}
