@@ -1,0 +1,163 @@
+"""`make demo`: from a fresh clone to a live page with three trainings on it, in one command.
+
+Names what is missing in the first second, builds what is not up to date, starts the server, prints the link first,
+then trains. Ctrl-C ends everything in order; the data stays in `.demo/`. Standard library only: it runs before
+anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+if sys.version_info < (3, 9):
+    sys.exit("make demo needs Python >= 3.9; this is " + sys.version.split()[0])
+
+import needs
+import server as serving
+import steps
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ("adam", "momentum", "hot")
+PROJECT = "digits"
+TRAINER_END_SECONDS_MAX = 70
+
+TRY = """
+  While it trains:
+    - drag across a chart to zoom, move the pointer over one to read all, press ? for every key
+    - kill -9 {pid}    the server is started again, the trainings do not notice, no point is lost
+    - {python} demo/train.py --recipe hot --steps 1000    a fourth run joins the page
+"""
+
+
+def main() -> int:
+    chosen = _arguments()
+    clone = steps.Clone(ROOT)
+    wanting = needs.missing(ROOT, clone.env)
+    if wanting:
+        print(needs.report(wanting), file=sys.stderr)
+        return 2
+    before = serving.running(clone.home / "data")
+    if before:
+        print(f"A demo is running already: {before['url']} (process {before['pid']}). Ctrl-C ends it where it was started.")
+        return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        print("Getting ready (the first time takes some minutes, later ones seconds).", flush=True)
+        steps.build_all(clone, steps.Progress())
+        return _serve_and_train(clone, chosen) if not chosen.build_only else 0
+    except steps.StepFailed:
+        steps.stop_children()
+        return 1
+    except serving.ServerFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        steps.stop_children()
+        print("\nStopped. Nothing is lost: make demo goes on from here.")
+        return 130
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Builds Corral, serves it and trains three small models on it.")
+    parser.add_argument("--steps", type=int, default=3000, help="of each training (40 a second)")
+    parser.add_argument("--steps-per-second", type=float, default=40.0)
+    parser.add_argument("--port", type=int, default=serving.PORT, help="another free one is taken if this is in use")
+    parser.add_argument("--build-only", action="store_true", help="build and stop")
+    parser.add_argument("--exit-after", action="store_true", help="end when the trainings have ended (or CORRAL_DEMO_EXIT=1)")
+    chosen = parser.parse_args()
+    chosen.exit_after = chosen.exit_after or os.environ.get("CORRAL_DEMO_EXIT") == "1"
+    return chosen
+
+
+def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
+    server = serving.Server(clone.server, clone.home, clone.env)
+    trainers: list[subprocess.Popen] = []
+    try:
+        server.start(serving.free_port(chosen.port))
+        _greet(server, clone)
+        trainers = [_train(recipe, server, clone, chosen) for recipe in RECIPES]
+        codes = _wait_for(trainers, server)
+        _tell(codes, clone)
+        while not chosen.exit_after:
+            _keep(server)
+            time.sleep(0.2)
+        return 1 if any(codes) else 0
+    except KeyboardInterrupt:
+        print("\nEnding the trainings and the server ...", flush=True)
+        _end(trainers)
+        server.stop()
+        print(f"Stopped. The data stays in {clone.home.relative_to(ROOT)}/; make demo shows it again.")
+        return 0
+    finally:
+        _end(trainers)
+        server.stop()
+
+
+def _greet(server: serving.Server, clone: steps.Clone) -> None:
+    print(f"\n  Open this:  {landing(server.link, PROJECT)}\n")
+    print(TRY.strip("\n").format(pid=server.pid, python=clone.python.relative_to(ROOT)) + "\n", flush=True)
+
+
+def landing(link: str, project: str) -> str:
+    """The login link, so that it lands on the project's page."""
+    page, token = link.split("#", 1)
+    return f"{page}?next=/p/{project}#{token}"
+
+
+def _train(recipe: str, server: serving.Server, clone: steps.Clone, chosen: argparse.Namespace) -> subprocess.Popen:
+    command = [str(clone.python), str(ROOT / "demo/train.py"), "--recipe", recipe, "--project", PROJECT]
+    command += ["--steps", str(chosen.steps), "--steps-per-second", str(chosen.steps_per_second)]
+    # One thread each: three trainings, a server and a browser share this machine.
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    env = {**server.env, **threads, "CORRAL_URL": server.url}
+    with (clone.home / "log" / f"train-{recipe}.log").open("w") as log:
+        return subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _wait_for(trainers: list[subprocess.Popen], server: serving.Server) -> list[int]:
+    print(f"  Training three models: {', '.join(RECIPES)}.", flush=True)
+    while any(trainer.poll() is None for trainer in trainers):
+        _keep(server)
+        time.sleep(0.2)
+    return [trainer.wait() for trainer in trainers]
+
+
+def _keep(server: serving.Server) -> None:
+    """A server that somebody killed comes back at its address."""
+    if not server.alive():
+        server.start(int(server.url.rsplit(":", 1)[1]))
+        print(f"  The server was killed; it is back as process {server.pid}, and the page goes on by itself.", flush=True)
+
+
+def _tell(codes: list[int], clone: steps.Clone) -> None:
+    for recipe, code in zip(RECIPES, codes):
+        if code:
+            print(f"  {recipe}: ended with code {code}; see .demo/log/train-{recipe}.log")
+    if not any(codes):
+        print("  All three have finished. The page stays until Ctrl-C.", flush=True)
+
+
+def _end(trainers: list[subprocess.Popen]) -> None:
+    """As Ctrl-C would end them: they say goodbye to the server within their own bound."""
+    living = [trainer for trainer in trainers if trainer.poll() is None]
+    for trainer in living:
+        trainer.send_signal(signal.SIGINT)
+    until = time.monotonic() + TRAINER_END_SECONDS_MAX
+    for trainer in living:
+        try:
+            trainer.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            trainer.kill()
+            trainer.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
