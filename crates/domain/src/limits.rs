@@ -7,6 +7,12 @@ pub const ITEM_BYTES_MAX: usize = 256 * 1024;
 /// One append to the event log: several records that become durable together.
 pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const APPEND_RECORDS_MAX: usize = 8_192;
+/// Appends that wait for one partition of an embedded log, how long one waits for room, and what one sync covers.
+pub const LOG_QUEUE_BYTES_MAX: usize = 4 * APPEND_BYTES_MAX;
+pub const LOG_APPEND_WAIT_MS_MAX: u64 = 5_000;
+pub const LOG_GROUP_BYTES_MAX: usize = APPEND_BYTES_MAX;
+/// Files of sealed segments that a partition keeps open for its readers.
+pub const LOG_OPEN_FILES_MAX: usize = 8;
 /// Items of one record.
 pub const RECORD_ITEMS_MAX: u64 = 65_536;
 /// A metric's, config path's or project's name.

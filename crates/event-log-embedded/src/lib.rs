@@ -1,0 +1,247 @@
+//! The embedded event log: segment files of our own over a [`Storage`](storage::Storage), for one process on one machine.
+//!
+//! ```text
+//! LOCK                     who owns the directory
+//! identity                 log id, log epoch, partitions (two slots)
+//! p00000/                  a partition
+//!   00000000000000000000.seg   its segments, named by their first offset     (format.rs)
+//!   synced                     all below was acknowledged or may be          (slots.rs)
+//!   start                      all below was trimmed
+//! ```
+//!
+//! **Appending.** Each partition has a writer thread. Appends wait in its queue, bounded in bytes; the writer takes all
+//! that wait, writes them behind one another as one batch each, calls fdatasync once, and then acknowledges. A failed
+//! fdatasync ends it all (`poison.rs`): no acknowledgement leaves any more and [`EmbeddedLog::poisoned`] returns, upon
+//! which the process has to end. A full disk answers `Unavailable` until space comes back; reads go on.
+//!
+//! **Opening** looks at every batch (`scan.rs`), cuts what was never acknowledged and names what was and cannot be read
+//! (`recover.rs`). What tells one from the other is the `synced` mark, written after each fdatasync, and the same number
+//! in the head of each batch. The mark is not synced on the way of an acknowledgement but when the partition is idle and
+//! when it is closed; so only damage to the last group before a power cut, in that same power cut, could pass for a torn
+//! tail.
+//!
+//! **Reading** checks every batch's CRC again; damage that came later is named then, and jumped.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use corral_domain::{Append, LogEpoch, LogId, Offset, Partition};
+use corral_event_log::{Batch, Clock, EventLog, Hole, LogError, LogIdentity, check_append, check_partition};
+use tokio::sync::oneshot;
+
+use crate::disk::DiskStorage;
+use crate::lane::Lane;
+use crate::poison::Poison;
+use crate::queue::{Queue, Request, closed};
+use crate::slots::{Found, Slot, SlotKind};
+use crate::storage::Storage;
+use crate::writer::{Shared, Writer};
+
+pub mod disk;
+mod format;
+mod lane;
+mod planted;
+mod poison;
+mod queue;
+mod recover;
+mod scan;
+mod slots;
+pub mod storage;
+mod window;
+mod writer;
+
+/// Partitions of a log that nobody chose otherwise for.
+pub const PARTITIONS: u16 = 4;
+/// A segment's size, also what is preallocated for it.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const IDENTITY: &str = "identity";
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Of a new log; one that exists has to have as many.
+    pub partitions: u16,
+    pub segment_bytes_max: u64,
+    pub clock: Clock,
+}
+
+impl Options {
+    pub fn new(clock: Clock) -> Self {
+        Self { partitions: PARTITIONS, segment_bytes_max: SEGMENT_BYTES_MAX, clock }
+    }
+}
+
+/// A log in a directory. Dropping it finishes what waits and gives the directory back.
+pub struct EmbeddedLog {
+    identity: LogIdentity,
+    poison: Arc<Poison>,
+    lanes: Vec<(Arc<Lane>, Arc<Queue>)>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl EmbeddedLog {
+    /// Opens or makes the log in a directory on disk, with the usual options. Blocks.
+    pub fn open_dir(path: &Path, clock: Clock) -> Result<Self, LogError> {
+        let storage = DiskStorage::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => LogError::Unavailable(error.to_string()),
+            _ => recover::failed(&path.display().to_string(), &error),
+        })?;
+        Self::open(Arc::new(storage), Options::new(clock))
+    }
+
+    /// Opens or makes the log in a storage that this process owns. Blocks: every batch is looked at.
+    pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Self, LogError> {
+        let identity = open_identity(&*storage, &options)?;
+        let partitions = 0..identity.partitions;
+        let surveys = partitions.clone().map(|partition| recover::survey(&*storage, identity, partition));
+        let surveys: Vec<_> = surveys.collect::<Result<_, _>>()?;
+        make_durable_dirs(&*storage, &identity)?;
+        let mut recovered = Vec::with_capacity(surveys.len());
+        for survey in surveys {
+            recovered.push(recover::repair(&*storage, survey)?);
+        }
+        let poison = Arc::new(Poison::new());
+        let Options { segment_bytes_max, clock, .. } = options;
+        let shared = Shared { storage, identity, segment_bytes_max, clock, poison: Arc::clone(&poison) };
+        let mut log = Self { identity, poison, lanes: Vec::new(), writers: Mutex::default() };
+        for (partition, mut recovered) in partitions.zip(recovered) {
+            let queue = Arc::new(Queue::new());
+            let state = std::mem::take(&mut recovered.lane);
+            for hole in &state.holes {
+                tracing::error!(partition, from = hole.from.0, to = hole.to.0, "acknowledged records cannot be read");
+            }
+            let tail = (state.tail, state.segments.last().and_then(|segment| segment.index.last()).copied());
+            let lane = Arc::new(Lane::new(Partition(partition), Arc::clone(&shared.storage), state));
+            log.lanes.push((Arc::clone(&lane), Arc::clone(&queue)));
+            let writer = Writer::new(shared.clone(), (partition, tail), queue, lane, recovered);
+            let thread = std::thread::Builder::new().name(format!("log-writer-{partition}")).spawn(|| writer.run());
+            let thread = thread.map_err(|error| recover::failed("the writer's thread", &error))?;
+            log.writers.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(log)
+    }
+
+    /// Returns, with the reason, once a sync failed: nothing is acknowledged any more and the process has to end.
+    pub async fn poisoned(&self) -> String {
+        self.poison.wait().await
+    }
+
+    /// Takes no more appends, finishes those that wait, makes the marks durable. Blocks. Reads go on.
+    pub fn close(&self) {
+        for (_, queue) in &self.lanes {
+            queue.close();
+        }
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers {
+            if writer.join().is_err() {
+                tracing::error!("a writer of the event log panicked");
+            }
+        }
+    }
+
+    fn lane(&self, partition: Partition) -> Result<&(Arc<Lane>, Arc<Queue>), LogError> {
+        check_partition(&self.identity, partition)?;
+        Ok(&self.lanes[usize::from(partition.0)])
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    fn identity(&self) -> LogIdentity {
+        self.identity
+    }
+
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError> {
+        check_append(&self.identity, partition, &records)?;
+        let (_, queue) = self.lane(partition)?;
+        self.poison.check()?;
+        let room = queue.room(&records).await?;
+        let (reply, answer) = oneshot::channel();
+        queue.push(Request::Append { records, reply, room })?;
+        answer.await.unwrap_or_else(|_| Err(LogError::Fatal("the log's writer is gone".to_owned())))
+    }
+
+    async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError> {
+        let lane = Arc::clone(&self.lane(partition)?.0);
+        let read = tokio::task::spawn_blocking(move || lane.read(from, bytes_max)).await;
+        read.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn tail(&self, partition: Partition) -> Result<Offset, LogError> {
+        Ok(*self.lane(partition)?.0.tail.borrow())
+    }
+
+    async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {
+        let mut tail = self.lane(partition)?.0.tail.subscribe();
+        tokio::select! {
+            biased;
+            seen = tail.wait_for(|tail| *tail > from) => seen.map(|_| ()).map_err(|_| closed()),
+            reason = self.poison.wait() => Err(LogError::Fatal(reason)),
+        }
+    }
+
+    async fn trim(&self, partition: Partition, below: Offset) -> Result<Offset, LogError> {
+        let (_, queue) = self.lane(partition)?;
+        let (reply, answer) = oneshot::channel();
+        queue.push(Request::Trim { below, reply })?;
+        answer.await.unwrap_or_else(|_| Err(LogError::Fatal("the log's writer is gone".to_owned())))
+    }
+
+    fn holes(&self) -> Vec<Hole> {
+        self.lanes.iter().flat_map(|(lane, _)| lane.state().holes.clone()).collect()
+    }
+}
+
+/// The log's identity record; a new one if the storage holds no log yet.
+fn open_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity, LogError> {
+    let failed = |error: io::Error| recover::failed(IDENTITY, &error);
+    match slots::read(storage, IDENTITY, SlotKind::Identity).map_err(failed)? {
+        Found::Newer(version) => Err(recover::newer(IDENTITY, version)),
+        Found::Damaged => Err(LogError::Fatal("identity: both of its slots are damaged".to_owned())),
+        Found::Missing => make_identity(storage, options),
+        Found::Slot(file) => {
+            let Slot { log_id, a: partitions, b: epoch, .. } = file.current();
+            let wanted = options.partitions;
+            if partitions != u64::from(wanted) {
+                let has = format!("the log has {partitions} partitions, {wanted} were asked for");
+                return Err(LogError::Fatal(format!("identity: {has}; the count can never change")));
+            }
+            Ok(LogIdentity { log_id, log_epoch: LogEpoch(epoch as u32), partitions: wanted })
+        }
+    }
+}
+
+fn make_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity, LogError> {
+    let failed = |error: io::Error| recover::failed(IDENTITY, &error);
+    let partitions = options.partitions;
+    if partitions == 0 {
+        return Err(LogError::Invalid("partitions: must be at least 1".to_owned()));
+    }
+    for partition in 0..partitions {
+        let dir = recover::partition_dir(partition);
+        if storage.list(&dir).map_err(failed)?.iter().any(|name| name.ends_with(recover::SEGMENT_SUFFIX)) {
+            return Err(LogError::Fatal(format!("identity is missing, but {dir} holds segments")));
+        }
+    }
+    let log_id = LogId(uuid::Uuid::new_v4());
+    let slot = Slot { log_id, partition: 0, a: u64::from(partitions), b: 1 };
+    slots::create(storage, IDENTITY, SlotKind::Identity, slot).map_err(failed)?;
+    Ok(LogIdentity { log_id, log_epoch: LogEpoch(1), partitions })
+}
+
+/// The names in the root: whoever made them may have been killed before they were durable.
+fn make_durable_dirs(storage: &dyn Storage, identity: &LogIdentity) -> Result<(), LogError> {
+    let mut dirs = (0..identity.partitions).map(recover::partition_dir);
+    let made = dirs.try_for_each(|dir| storage.make_dir(&dir));
+    made.and_then(|()| storage.sync_dir("")).map_err(|error| recover::failed("the log's directory", &error))
+}
