@@ -1,1 +1,3 @@
-//! The page, its session and the HTTP door.
+//! The window: the page, its live session, login, and the HTTP door, on one port with gRPC.
+
+pub mod assets;
