@@ -109,3 +109,33 @@ pub const PROJECTOR_RETRY_MS_MAX: u64 = 5_000;
 /// was stamped earlier is durable by then.
 pub const COMPLETE_THROUGH_EVERY_MS: u64 = 1_000;
 pub const COMPLETE_THROUGH_LAG_US: i64 = 2_000_000;
+
+/// The telemetry door. What a record's envelope may need beside its payload, and so what a batch may hold.
+pub const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
+pub const BATCH_BYTES_MAX: usize = RECORD_BYTES_MAX - ENVELOPE_BYTES_MAX;
+/// A frame of an append stream: a batch and its frame.
+pub const APPEND_FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that are read from one connection and are not durable yet; beyond it the door stops reading.
+pub const CONNECTION_WINDOW_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same of all connections together; beyond it batches are answered "later".
+pub const INGEST_WINDOW_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const INGEST_ADMISSION_WAIT_MS_MAX: u64 = 250;
+/// Writers of one connection, and frames that wait for a slow reader of acknowledgements.
+pub const CONNECTION_WRITERS_MAX: usize = 4_096;
+pub const CONNECTION_FRAMES_MAX: usize = 256;
+/// Projects whose name a door remembers.
+pub const PROJECT_NAMES_MAX: usize = 16_384;
+/// How long a connection may take to say hello.
+pub const HELLO_WAIT_MS_MAX: u64 = 10_000;
+/// A part of a trace context.
+pub const TRACE_BYTES_MAX: usize = 512;
+/// What a draining door tells its clients to wait.
+pub const DRAIN_RECONNECT_MS: u64 = 1_000;
+/// What the embedded read store keeps in memory: blocks read, and rows before they are flushed (a few times over while a
+/// flush is late).
+pub const STORE_CACHE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub const STORE_MEMTABLE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long a commit of the embedded read store may wait for its sync; a power loss takes no more, and replay restores it.
+pub const STORE_PERSIST_EVERY_MS_MAX: u64 = 1_000;
+/// Builds that did not open, kept for whoever wants to know why.
+pub const STORE_ASIDE_COUNT_MAX: usize = 2;

@@ -3,6 +3,11 @@
 //! Generated types stop here (and in `corral-event-codec`, for what is persisted): services speak them at their edge
 //! only, the crates under them never.
 
+pub mod error;
+pub mod position;
+
+pub use error::{ApiError, ErrorKind};
+
 /// The generated messages, clients and servers. Messages of `event.proto` are those of `corral-event-codec`.
 #[allow(
     clippy::all,
