@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UI = ROOT / "services" / "web" / "ui"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+DENY = "0.20.2"
 DEBIAN = {"strace": "strace", "chromium": "chromium", "cc": "gcc"}
 
 # How each runner reports: a pattern with the groups `passed` and `failed`, added up over the output.
@@ -81,6 +82,8 @@ def suites():
         Suite("ui", "page: logic", [*npm, "run", "test"], VITEST, cwd=UI),
         Suite("lint", "format", ["cargo", "fmt", "--all", "--check"]),
         Suite("lint", "clippy", ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Suite("lint", "walls: install", ["cargo", "install", "-q", "--locked", "--version", DENY, "--root", ".tools", "cargo-deny"]),
+        Suite("lint", "walls", [ROOT / ".tools/bin/cargo-deny", "check", "bans", "licenses", "sources"]),
         Suite("lint", "rules of the house", ["cargo", "test", "--locked", "-p", "xtask"], CARGO),
         Suite("rust", "crates", ["cargo", "test", "--locked", "--workspace", "--exclude", "xtask", "--no-fail-fast"], CARGO),
         Suite("rust", "planted: log", [*cargo_planted, "-p", "corral-event-log-embedded", "--test", "planted"], CARGO),
