@@ -66,10 +66,11 @@ def answers(url: str) -> bool:
 class Server:
     """One `corral serve`; `url` and `link` are known once `start` returned."""
 
-    def __init__(self, binary: Path, home: Path, env: dict[str, str]) -> None:
-        self.binary, self.home, self.data = binary, home, home / "data"
+    def __init__(self, binary: Path, home: Path, env: dict[str, str], under: list[str] | None = None) -> None:
+        """`under` is what it runs under: a tracer and its flags."""
+        self.binary, self.home, self.data, self.under = binary, home, home / "data", under or []
         self.env = contained(home, env)
-        self.url, self.link = "", ""
+        self.url, self.link, self.pid = "", "", 0
         self._child: subprocess.Popen | None = None
         self._linked = threading.Event()
 
@@ -78,7 +79,7 @@ class Server:
         (self.data / "server.json").unlink(missing_ok=True)
         log = self.home / "log" / "server.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{port}"]
+        command = [*self.under, str(self.binary), "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{port}"]
         with log.open("a") as errors:
             # A session of its own: Ctrl-C reaches us, and we end it after the trainings.
             self._child = subprocess.Popen(
@@ -102,16 +103,12 @@ class Server:
                 tail = log.read_text(errors="replace").splitlines()[-15:]
                 raise ServerFailed("\n".join([*tail, f"the server ended at once; its log is {log}"]))
             said = running(self.data)
-            if said is not None and said["pid"] == self._child.pid:
-                self.url = said["url"].rstrip("/")
+            if said is not None:
+                self.url, self.pid = said["url"].rstrip("/"), int(said["pid"])
                 if self._linked.wait(max(0.0, until - time.monotonic())):
                     return
             time.sleep(0.02)
         raise ServerFailed(f"the server does not answer after {START_SECONDS_MAX} s; its log is {log}")
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid if self._child else 0
 
     def alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
@@ -120,14 +117,14 @@ class Server:
         """In order, within a bound; what it was told is safe in any case."""
         if not self.alive():
             return
-        self._child.send_signal(signal.SIGTERM)
+        os.kill(self.pid or self._child.pid, signal.SIGTERM)
         try:
             self._child.wait(DRAIN_SECONDS_MAX)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+            self.kill()
 
     def kill(self) -> None:
+        """SIGKILL: nothing of it runs any further."""
         if self.alive():
-            self._child.kill()
+            os.kill(self.pid or self._child.pid, signal.SIGKILL)
             self._child.wait()

@@ -36,10 +36,18 @@ def python() -> str:
     return os.environ.get("CORRAL_TEST_PYTHON", sys.executable)
 
 
-def server(home: Path) -> Server:
-    if not binary().exists():
-        raise FileNotFoundError(f"{binary()}: build it first (cargo build --release -p corral-server)")
-    return Server(binary(), home, dict(os.environ))
+def server(home: Path, under: list[str] | None = None) -> Server:
+    return Server(built(binary(), "corral-server"), home, dict(os.environ), under)
+
+
+def load_generator() -> Path:
+    return built(Path(os.environ.get("CORRAL_TEST_LOAD", ROOT / "target/release/corral-load")), "corral-load")
+
+
+def built(path: Path, package: str) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: build it first (cargo build --release -p {package})")
+    return path
 
 
 def script(home: Path, url: str, arguments: list[str], log: Path) -> subprocess.Popen:
