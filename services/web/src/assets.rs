@@ -34,14 +34,14 @@ fn is_page(path: &str) -> bool {
 }
 
 /// The answer for a path without its leading slash. `base` is the path under which the page is served, with a slash at
-/// both ends: it goes into the HTML, so that relative links hold at every depth.
+/// both ends: it goes into the HTML's `base` element, so that relative links hold at every depth.
 pub fn answer(path: &str, base: &str) -> Response<Body> {
     let name = if is_page(path) { "index.html" } else { path };
     let Some(bytes) = FILES.binary_search_by(|(key, _)| (*key).cmp(name)).ok().map(|at| FILES[at].1) else {
         return status(StatusCode::NOT_FOUND);
     };
     let mut response = if name == "index.html" {
-        let html = String::from_utf8_lossy(bytes).replacen("<head>", &format!("<head><base href=\"{base}\">"), 1);
+        let html = String::from_utf8_lossy(bytes).replacen("<base href=\"/\">", &format!("<base href=\"{base}\">"), 1);
         Response::new(Body::from(html))
     } else {
         Response::new(Body::from(bytes))
