@@ -72,8 +72,8 @@ def calls(trace: str) -> list[Call]:
 
 
 def _plain(file: str) -> str:
-    """The tracer writes paths as it writes data: every byte in hexadecimal."""
-    return bytes.fromhex(file.replace("\\x", "")).decode(errors="replace") if file.startswith("\\x") else file
+    """The tracer writes paths as it writes data, bytes in hexadecimal (but "(deleted)" plainly)."""
+    return re.sub(r"\\x([0-9a-f]{2})", lambda byte: chr(int(byte.group(1), 16)), file)
 
 
 @dataclass
