@@ -139,3 +139,15 @@ pub const STORE_MEMTABLE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const STORE_PERSIST_EVERY_MS_MAX: u64 = 1_000;
 /// Builds that did not open, kept for whoever wants to know why.
 pub const STORE_ASIDE_COUNT_MAX: usize = 2;
+
+/// Records of the vault. A session above the bound pushes out the one that ends first; a key is refused.
+pub const VAULT_KEYS_COUNT_MAX: usize = 10_000;
+pub const VAULT_SESSIONS_COUNT_MAX: usize = 1_000;
+/// Login links that wait to be used; one more pushes out the oldest.
+pub const LOGIN_TOKENS_COUNT_MAX: usize = 16;
+/// How long a login link can be used, once.
+pub const LOGIN_TOKEN_KEEP_MS_MAX: u64 = 15 * 60 * 1_000;
+/// How long a browser session lasts.
+pub const SESSION_KEEP_US: i64 = 30 * 24 * 3_600 * 1_000_000;
+/// A key's last use is written down when it has moved by this much.
+pub const KEY_LAST_USED_US: i64 = 3_600 * 1_000_000;
