@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ TRY = """
   While it trains:
     - drag across a chart to zoom, move the pointer over one to read all, press ? for every key
     - kill -9 {pid}    the server is started again, the trainings do not notice, no point is lost
-    - {python} demo/train.py --recipe hot --steps 1000    a fourth run joins the page
+    - (. {env}; {python} demo/train.py --recipe hot --steps 1000)    a fourth run joins the page
 """
 
 
@@ -101,7 +102,19 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
 
 def _greet(server: serving.Server, clone: steps.Clone) -> None:
     print(f"\n  Open this:  {landing(server.link, PROJECT)}\n")
-    print(TRY.strip("\n").format(pid=server.pid, python=clone.python.relative_to(ROOT)) + "\n", flush=True)
+    env = _write_env(server, clone).relative_to(ROOT)
+    python = clone.python.relative_to(ROOT)
+    print(TRY.strip("\n").format(pid=server.pid, env=env, python=python) + "\n", flush=True)
+
+
+def _write_env(server: serving.Server, clone: steps.Clone) -> Path:
+    """For a shell: where the demo's server is, its key, and a place for spools inside the clone."""
+    path = clone.home / "env"
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        for name, value in server.client_env().items():
+            out.write(f"export {name}={shlex.quote(value)}\n")
+    return path
 
 
 def landing(link: str, project: str) -> str:
@@ -115,7 +128,7 @@ def _train(recipe: str, server: serving.Server, clone: steps.Clone, chosen: argp
     command += ["--steps", str(chosen.steps), "--steps-per-second", str(chosen.steps_per_second)]
     # One thread each: three trainings, a server and a browser share this machine.
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    env = {**server.env, **threads, "CORRAL_URL": server.url}
+    env = {**server.env, **threads, **server.client_env()}
     with (clone.home / "log" / f"train-{recipe}.log").open("w") as log:
         return subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -110,6 +110,20 @@ class Server:
             time.sleep(0.02)
         raise ServerFailed(f"the server does not answer after {START_SECONDS_MAX} s; its log is {log}")
 
+    def key(self) -> str:
+        """The owner's key, from where the first start put it; the server itself keeps only its hash."""
+        text = (self.home / "config/corral/credentials").read_text()
+        kept = dict(re.findall(r'^\s*"?([^"=\s]+)"?\s*=\s*"([^"]+)"', text, re.M))
+        found = kept.get(self.url) or kept.get(kept.get("default", ""))
+        if not found:
+            raise ServerFailed(f"no key for {self.url} in {self.home}/config/corral/credentials")
+        return found
+
+    def client_env(self) -> dict[str, str]:
+        """What a client needs to find this server."""
+        spool = str(self.home / "state/corral")
+        return {"CORRAL_URL": self.url, "CORRAL_API_KEY": self.key(), "CORRAL_DIR": spool}
+
     def alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
 

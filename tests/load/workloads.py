@@ -31,7 +31,7 @@ class Bench:
         home.mkdir(parents=True)
         self.server = harness.server(home)
         self.server.start(0)
-        self.key = harness.key(home, self.server.url)
+        self.key = self.server.key()
         self.query = harness.Query(self.server.url, self.key)
 
     def __enter__(self) -> Bench:

@@ -55,7 +55,7 @@ class Scenario:
         """Answers with everything that was wrong."""
         self.server.start(0)
         self.port = int(self.server.url.rsplit(":", 1)[1])
-        self.query = harness.Query(self.server.url, harness.key(self.home, self.server.url))
+        self.query = harness.Query(self.server.url, self.server.key())
         for number, kind in enumerate(KINDS, start=1):
             self.train(kind, number, kind)
         self.train(DOOMED, 9, "plain")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -57,16 +56,6 @@ def script(home: Path, url: str, arguments: list[str], log: Path) -> subprocess.
         return subprocess.Popen(
             [python(), *arguments], env=env, cwd=Path(__file__).parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
-
-
-def key(home: Path, url: str) -> str:
-    """The owner's key, from where the first start put it."""
-    text = (home / "config/corral/credentials").read_text()
-    for line in text.splitlines():
-        found = re.match(r'\s*"?([^"=\s]+)"?\s*=\s*"?([^"\s]+)"?', line)
-        if found and found.group(1).rstrip("/") == url.rstrip("/"):
-            return found.group(2)
-    raise KeyError(f"no key for {url} in the credentials")
 
 
 class Query:

@@ -54,7 +54,7 @@ def _traced(home: Path, names: list[str], appenders: int, calls: int) -> tuple[s
         command = [str(harness.load_generator()), "write", "--prefix", "traced", "--runs", str(appenders)]
         command += ["--connections", str(appenders), "--metrics", str(METRICS), "--steps", str(calls)]
         command += ["--steps-per-batch", "1", "--window", "1"]
-        env = {**os.environ, "CORRAL_URL": server.url, "CORRAL_API_KEY": harness.key(home, server.url)}
+        env = {**os.environ, "CORRAL_URL": server.url, "CORRAL_API_KEY": server.key()}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=LOAD_SECONDS_MAX, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"the load generator: {done.stderr.strip()}")
