@@ -43,7 +43,7 @@ def main() -> int:
     if wanting:
         print(needs.report(wanting), file=sys.stderr)
         return 2
-    before = serving.running(clone.home / "data")
+    before = serving.running(chosen.home / "data")
     if before:
         print(f"A demo is running already: {before['url']} (process {before['pid']}). Ctrl-C ends it where it was started.")
         return 1
@@ -69,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3000, help="of each training (40 a second)")
     parser.add_argument("--steps-per-second", type=float, default=40.0)
     parser.add_argument("--port", type=int, default=serving.PORT, help="another free one is taken if this is in use")
+    parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="for data, keys, spools and logs")
     parser.add_argument("--build-only", action="store_true", help="build and stop")
     parser.add_argument("--exit-after", action="store_true", help="end when the trainings have ended (or CORRAL_DEMO_EXIT=1)")
     chosen = parser.parse_args()
@@ -77,14 +78,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
-    server = serving.Server(clone.server, clone.home, clone.env)
+    server = serving.Server(clone.server, chosen.home.resolve(), clone.env)
     trainers: list[subprocess.Popen] = []
     try:
         server.start(serving.free_port(chosen.port))
         _greet(server, clone)
         trainers = [_train(recipe, server, clone, chosen) for recipe in RECIPES]
         codes = _wait_for(trainers, server)
-        _tell(codes, clone)
+        _tell(codes, server)
         while not chosen.exit_after:
             _keep(server)
             time.sleep(0.2)
@@ -93,7 +94,7 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
         print("\nEnding the trainings and the server ...", flush=True)
         _end(trainers)
         server.stop()
-        print(f"Stopped. The data stays in {clone.home.relative_to(ROOT)}/; make demo shows it again.")
+        print(f"Stopped. The data stays in {_named(server.home)}; make demo shows it again.")
         return 0
     finally:
         _end(trainers)
@@ -102,14 +103,18 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
 
 def _greet(server: serving.Server, clone: steps.Clone) -> None:
     print(f"\n  Open this:  {landing(server.link, PROJECT)}\n")
-    env = _write_env(server, clone).relative_to(ROOT)
-    python = clone.python.relative_to(ROOT)
+    env, python = _named(_write_env(server)), _named(clone.python)
     print(TRY.strip("\n").format(pid=server.pid, env=env, python=python) + "\n", flush=True)
 
 
-def _write_env(server: serving.Server, clone: steps.Clone) -> Path:
+def _named(path: Path) -> str:
+    """As seen from the clone, where `make demo` was typed."""
+    return str(path.relative_to(ROOT)) if ROOT in path.parents else str(path)
+
+
+def _write_env(server: serving.Server) -> Path:
     """For a shell: where the demo's server is, its key, and a place for spools inside the clone."""
-    path = clone.home / "env"
+    path = server.home / "env"
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         for name, value in server.client_env().items():
@@ -129,7 +134,7 @@ def _train(recipe: str, server: serving.Server, clone: steps.Clone, chosen: argp
     # One thread each: three trainings, a server and a browser share this machine.
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     env = {**server.env, **threads, **server.client_env()}
-    with (clone.home / "log" / f"train-{recipe}.log").open("w") as log:
+    with (server.home / "log" / f"train-{recipe}.log").open("w") as log:
         return subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -150,10 +155,10 @@ def _keep(server: serving.Server) -> None:
         print(f"  The server was killed; it is back as process {server.pid}, and the page goes on by itself.", flush=True)
 
 
-def _tell(codes: list[int], clone: steps.Clone) -> None:
+def _tell(codes: list[int], server: serving.Server) -> None:
     for recipe, code in zip(RECIPES, codes):
         if code:
-            print(f"  {recipe}: ended with code {code}; see .demo/log/train-{recipe}.log")
+            print(f"  {recipe}: ended with code {code}; see {_named(server.home)}/log/train-{recipe}.log")
     if not any(codes):
         print("  All three have finished. The page stays until Ctrl-C.", flush=True)
 

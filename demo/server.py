@@ -35,7 +35,7 @@ def contained(home: Path, env: dict[str, str]) -> dict[str, str]:
 
 
 def free_port(wanted: int = PORT) -> int:
-    """The wanted port if nobody listens there, else 0: the system's choice."""
+    """The wanted port if nobody listens there, else 0: the system's choice (as 0 is)."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
