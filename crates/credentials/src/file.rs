@@ -19,6 +19,8 @@ pub enum CredentialsError {
     Invalid { path: PathBuf, line: usize, reason: &'static str },
     #[error("url: must be http:// or https:// and a host, without spaces or quotes, at most 2,048 bytes")]
     Url,
+    #[error("neither XDG_CONFIG_HOME nor HOME is set: there is no place for credentials")]
+    NoPlace,
     #[error("key: must be printable ASCII without spaces or quotes, at most 1,024 bytes")]
     Key,
 }
@@ -45,6 +47,13 @@ pub fn default_path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let config = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
     let config = config.or_else(|| set("HOME").map(|home| home.join(".config")))?;
     Some(config.join("corral").join("credentials"))
+}
+
+/// Writes down a server's key in the user's file, beside the others; returns where that is.
+pub fn remember(env: impl Fn(&str) -> Option<OsString>, url: &str, key: &Secret) -> Result<PathBuf, CredentialsError> {
+    let path = default_path(env).ok_or(CredentialsError::NoPlace)?;
+    Credentials::change(&path, |credentials| credentials.set(url, key.clone()))?;
+    Ok(path)
 }
 
 /// One spelling a server: scheme and host in lower case, no slash at the end.
@@ -140,7 +149,7 @@ impl Credentials {
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<(), CredentialsError>,
     ) -> Result<(), CredentialsError> {
-        let dir = path.parent().unwrap_or(Path::new("."));
+        let dir = parent(path);
         let io = |source| CredentialsError::Io { path: dir.to_owned(), source };
         make_dir(dir).map_err(io)?;
         let lock = File::open(dir).map_err(io)?;
@@ -200,12 +209,16 @@ fn quoted(text: &str) -> Result<(&str, &str), &'static str> {
     if inner.contains('\\') { Err("must not hold a backslash") } else { Ok((inner, rest)) }
 }
 
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
 fn make_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = parent(path);
     make_dir(dir)?;
     let temporary = dir.join(format!(".credentials.{}", std::process::id()));
     // A leftover of a process of the same number; the new file is made, never followed through a link.

@@ -17,5 +17,5 @@
 mod file;
 mod secret;
 
-pub use file::{Credentials, CredentialsError, default_path, normal_url};
+pub use file::{Credentials, CredentialsError, default_path, normal_url, remember};
 pub use secret::Secret;

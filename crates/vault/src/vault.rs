@@ -103,7 +103,7 @@ impl Vault {
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&temporary, &self.path)?;
-            File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+            File::open(self.path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
         };
         replace().map_err(failed)
     }

@@ -103,3 +103,14 @@ fn the_place_follows_the_environment() {
     check(Some("x"), Some("/home/a"), Some("/home/a/.config/corral/credentials"));
     check(None, None, None);
 }
+
+#[test]
+fn remembering_needs_a_place_and_says_where_it_was() {
+    let dir = TempDir::new().unwrap();
+    let home = dir.path().to_owned();
+    let env = |name: &str| (name == "HOME").then(|| home.clone().into_os_string());
+    let path = remember(env, LOCAL, &Secret::new("k")).unwrap();
+    assert_eq!(path, home.join(".config/corral/credentials"));
+    assert_eq!(key_of(&Credentials::load(&path).unwrap(), LOCAL), Some("k"));
+    assert!(matches!(remember(|_| None, LOCAL, &Secret::new("k")), Err(CredentialsError::NoPlace)));
+}
