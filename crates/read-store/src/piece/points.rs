@@ -103,6 +103,9 @@ impl Values {
     }
     /// Appends rows of another column.
     pub fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        if let (true, Some(kind)) = (self.is_empty() && self.kind() != other.kind(), other.kind()) {
+            *self = Self::new(kind);
+        }
         match (self, other) {
             (Self::F64(list), Self::F64(from)) => list.extend_from_slice(&from[rows]),
             (Self::F32(list), Self::F32(from)) => list.extend_from_slice(&from[rows]),

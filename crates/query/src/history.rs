@@ -1,0 +1,310 @@
+//! History: many series in one call, as buckets or as raw points in pages.
+
+use corral_domain::limits::{ANSWER_POINTS_MAX, ANSWER_SERIES_MAX, BUCKETS_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+use corral_domain::{Offset, OrganizationId, Partition, Position, RunId, Take};
+use corral_read_store::part;
+use corral_read_store::piece::Points;
+use corral_read_store::state::RunStateRow;
+
+use crate::answer::{Columns, HistoryAnswer, Series};
+use crate::bucket::{Buckets, Width};
+use crate::engine::Inner;
+use crate::series::{Select, SeriesRead, View};
+use crate::token::{self, Question};
+use crate::{HistoryQuery, QueryError, XAxis};
+
+/// Series of one run that are read at a time: what bounds the bytes held.
+const READ_SERIES_MAX: usize = 32;
+
+part! {
+    /// Where a raw answer goes on.
+    pub struct Place {
+        run: String,
+        take: Take,
+        metric: String,
+        label: String,
+        /// Points of that series that were answered.
+        points: u64,
+    }
+}
+
+/// A run of a question, as of its moment.
+pub(crate) struct RunView {
+    pub(crate) view: View,
+    pub(crate) take: Take,
+}
+
+impl Inner {
+    pub(crate) async fn history(
+        &self,
+        organization: OrganizationId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryAnswer, QueryError> {
+        check(query)?;
+        let mut partitions: Vec<Partition> =
+            query.runs.iter().map(|run| self.partition_of(organization, run)).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        let cut = self.cut(&query.freshness, &partitions).await?;
+        let mut answer = HistoryAnswer { meta: cut.meta(query.freshness.as_of), ..HistoryAnswer::default() };
+        let mut reached = Reached::default();
+        if query.buckets == 0 {
+            self.raw(organization, query, &mut answer, &mut reached).await?;
+        } else {
+            self.bucketed(organization, query, &mut answer, &mut reached).await?;
+        }
+        for (number, series) in answer.series.iter_mut().enumerate() {
+            series.reference = number as u32 + 1;
+        }
+        // A run's state may be ahead of the checkpoint.
+        for (partition, offset) in reached.0.0 {
+            answer.meta.position.advance(partition, offset);
+        }
+        Ok(answer)
+    }
+
+    async fn bucketed(
+        &self,
+        organization: OrganizationId,
+        query: &HistoryQuery,
+        answer: &mut HistoryAnswer,
+        reached: &mut Reached,
+    ) -> Result<(), QueryError> {
+        for run in &query.runs {
+            let Some(of_run) = self.run_view(organization, run, query).await? else { continue };
+            for metrics in query.metrics.chunks(READ_SERIES_MAX) {
+                let select = Select { metrics, take: Some(of_run.take), label: query.label.as_deref() };
+                let read = self.read_series(organization, run, select, &of_run.view).await?;
+                reached.add(self.partition_of(organization, run), &read.state);
+                for series in &read.series {
+                    if let Some(buckets) = bucket_series(series, &of_run.view, query.buckets)? {
+                        let columns = Columns::Buckets(buckets.columns(None));
+                        answer.series.push(series.answer(run, &metrics[series.metric], columns));
+                    }
+                    // Folding is work: let others have a turn, and the caller go away.
+                    tokio::task::yield_now().await;
+                }
+                check_series(answer.series.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn raw(
+        &self,
+        organization: OrganizationId,
+        query: &HistoryQuery,
+        answer: &mut HistoryAnswer,
+        reached: &mut Reached,
+    ) -> Result<(), QueryError> {
+        let question = question(organization, query);
+        let place: Option<Place> = token::decode(question, &query.page_token)?;
+        let mut left = if query.points_max == 0 { ANSWER_POINTS_MAX } else { query.points_max as usize };
+        let first_run = place.as_ref().and_then(|place| query.runs.iter().position(|run| run.as_str() == place.run));
+        for (number, run) in query.runs.iter().enumerate().skip(first_run.unwrap_or(0)) {
+            let here = place.as_ref().filter(|_| first_run == Some(number));
+            let Some(of_run) = self.run_view(organization, run, query).await? else { continue };
+            let take = here.map_or(of_run.take, |place| place.take);
+            let first = here.and_then(|place| query.metrics.iter().position(|name| *name == place.metric));
+            for metrics in query.metrics[first.unwrap_or(0)..].chunks(READ_SERIES_MAX) {
+                let select = Select { metrics, take: Some(take), label: query.label.as_deref() };
+                let read = self.read_series(organization, run, select, &of_run.view).await?;
+                reached.add(self.partition_of(organization, run), &read.state);
+                for series in &read.series {
+                    let name = &metrics[series.metric];
+                    let skip = match here {
+                        Some(place) if place.metric == *name && series.label < place.label => continue,
+                        Some(place) if place.metric == *name && series.label == place.label => place.points,
+                        _ => 0,
+                    };
+                    let page = raw_page(series, &of_run.view, skip, left)?;
+                    left -= page.points.len();
+                    if !page.points.is_empty() {
+                        let points = page.points.len() as u64 + skip;
+                        answer.series.push(series.answer(run, name, Columns::Raw(page.points)));
+                        if page.more {
+                            answer.next_page_token = token::encode(
+                                question,
+                                &Place {
+                                    run: run.to_string(),
+                                    take,
+                                    metric: name.clone(),
+                                    label: series.label.clone(),
+                                    points,
+                                },
+                            );
+                            return Ok(());
+                        }
+                    } else if page.more {
+                        // The page is full and this series has not begun.
+                        let place = Place {
+                            run: run.to_string(),
+                            take,
+                            metric: name.clone(),
+                            label: series.label.clone(),
+                            points: skip,
+                        };
+                        answer.next_page_token = token::encode(question, &place);
+                        return Ok(());
+                    }
+                    tokio::task::yield_now().await;
+                }
+                check_series(answer.series.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which take of a run, and which points of it; `None`: as of then there was no such run.
+    pub(crate) async fn run_view(
+        &self,
+        organization: OrganizationId,
+        run: &RunId,
+        query: &HistoryQuery,
+    ) -> Result<Option<RunView>, QueryError> {
+        let state = self.opened_state(organization, run).await?;
+        let as_of = query.freshness.as_of;
+        let take = match (query.take, as_of) {
+            (Some(take), _) => take,
+            (None, None) => state.take,
+            (None, Some(as_of)) => match self.revision_at(organization, run, as_of).await? {
+                Some(revision) => revision.head.take,
+                None => return Ok(None),
+            },
+        };
+        let created = match query.axis {
+            XAxis::RelativeTime => self.run_info(organization, run).await?.unwrap_or_default().created,
+            _ => corral_domain::Micros(0),
+        };
+        let min = query.x_min.unwrap_or(i64::MIN);
+        let max = query.x_max.unwrap_or(i64::MAX);
+        Ok(Some(RunView { view: View { axis: query.axis, created, min, max, as_of }, take }))
+    }
+}
+
+/// Up to where the runs' states were applied, per partition the least of them.
+#[derive(Default)]
+struct Reached(Position);
+
+impl Reached {
+    fn add(&mut self, partition: Partition, state: &RunStateRow) {
+        let at: &mut Offset = self.0.0.entry(partition).or_insert(state.applied_through);
+        *at = (*at).min(state.applied_through);
+    }
+}
+
+impl SeriesRead {
+    pub(crate) fn answer(&self, run: &RunId, metric: &str, columns: Columns) -> Series {
+        Series {
+            reference: 0,
+            known: false,
+            run: run.clone(),
+            metric: metric.to_owned(),
+            label: self.label.clone(),
+            take: self.take,
+            columns,
+        }
+    }
+}
+
+/// The series' buckets; `None` where no point is in the view.
+pub(crate) fn bucket_series(series: &SeriesRead, view: &View, count: u32) -> Result<Option<Buckets>, QueryError> {
+    let Some((min, max)) = series.x_range(view)? else { return Ok(None) };
+    let mut buckets = Buckets::new(Width::covering(min, max, count));
+    series.for_each(view, false, |points| view.fold(points, &mut buckets))?;
+    Ok(Some(buckets))
+}
+
+struct RawPage {
+    points: Points,
+    /// There are points behind the page.
+    more: bool,
+}
+
+/// At most `take` points of a series behind the first `skip`, in read order.
+fn raw_page(series: &SeriesRead, view: &View, skip: u64, take: usize) -> Result<RawPage, QueryError> {
+    let mut page = RawPage { points: Points::default(), more: false };
+    let mut seen = 0_u64;
+    series.for_each(view, true, |points| {
+        let from = skip.saturating_sub(seen).min(points.len() as u64) as usize;
+        let to = (from + take - page.points.len()).min(points.len());
+        page.points.extend(points, from..to);
+        page.more |= to < points.len();
+        seen += points.len() as u64;
+    })?;
+    Ok(page)
+}
+
+fn check_series(found: usize) -> Result<(), QueryError> {
+    if found <= ANSWER_SERIES_MAX {
+        return Ok(());
+    }
+    Err(QueryError::invalid("label", format!("an answer has at most {ANSWER_SERIES_MAX} series: name a label")))
+}
+
+pub(crate) fn check(query: &HistoryQuery) -> Result<(), QueryError> {
+    let series = query.runs.len().saturating_mul(query.metrics.len());
+    if query.runs.is_empty() || query.runs.len() > ANSWER_SERIES_MAX {
+        return Err(QueryError::invalid("run_ids", format!("must have 1 to {ANSWER_SERIES_MAX} entries")));
+    }
+    if query.metrics.is_empty() || series > ANSWER_SERIES_MAX {
+        let reason = format!("runs times metrics must be 1 to {ANSWER_SERIES_MAX}");
+        return Err(QueryError::invalid("metrics", reason));
+    }
+    if query.metrics.iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+        return Err(QueryError::invalid("metrics", format!("a name must be 1 to {NAME_BYTES_MAX} bytes")));
+    }
+    let twice = |mut names: Vec<&str>| {
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
+    };
+    if twice(query.runs.iter().map(RunId::as_str).collect()) {
+        return Err(QueryError::invalid("run_ids", "must not name a run twice"));
+    }
+    if twice(query.metrics.iter().map(String::as_str).collect()) {
+        return Err(QueryError::invalid("metrics", "must not name a metric twice"));
+    }
+    if query.buckets > BUCKETS_MAX {
+        return Err(QueryError::invalid("buckets", format!("must be at most {BUCKETS_MAX}")));
+    }
+    if query.points_max as usize > ANSWER_POINTS_MAX {
+        return Err(QueryError::invalid("points_max", format!("must be at most {ANSWER_POINTS_MAX}")));
+    }
+    if query.label.as_ref().is_some_and(|label| label.len() > LABEL_BYTES_MAX) {
+        return Err(QueryError::invalid("label", format!("must be at most {LABEL_BYTES_MAX} bytes")));
+    }
+    if query.take == Some(Take(0)) {
+        return Err(QueryError::invalid("take", "counts from 1"));
+    }
+    if let (Some(min), Some(max)) = (query.x_min, query.x_max)
+        && min > max
+    {
+        return Err(QueryError::invalid("x_min", "must not be above x_max"));
+    }
+    if query.buckets > 0 && query.points_max > 0 {
+        return Err(QueryError::unsupported("points_max", "is for raw points: leave buckets out"));
+    }
+    if query.buckets > 0 && !query.page_token.is_empty() {
+        return Err(QueryError::unsupported("page_token", "is for raw points: leave buckets out"));
+    }
+    Ok(())
+}
+
+fn question(organization: OrganizationId, query: &HistoryQuery) -> Question {
+    let mut question = Question::new("history").with(organization.as_bytes());
+    for run in &query.runs {
+        question = question.with(run.as_str().as_bytes());
+    }
+    question = question.with_number(query.metrics.len() as u64);
+    for metric in &query.metrics {
+        question = question.with(metric.as_bytes());
+    }
+    let bound = |bound: Option<i64>| bound.map_or(i128::MAX, i128::from);
+    question
+        .with_number(query.axis as u8)
+        .with_number(bound(query.x_min))
+        .with_number(bound(query.x_max))
+        .with_number(bound(query.freshness.as_of.map(|as_of| as_of.0)))
+        .with_number(query.take.map_or(0, |take| take.0))
+        .with(query.label.as_deref().map_or(&[0xff][..], str::as_bytes))
+}

@@ -1,0 +1,121 @@
+//! The tail: a run's recent records, whole; a read looks into every one of them (65,536 points at most).
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use corral_domain::{Column, Micros, Offset, OrganizationId, RunEntry, RunId, StepGroup, Take};
+use corral_read_store::layout::KeyBytes;
+use corral_read_store::tail::{self, TailRow};
+use corral_read_store::{Row, Table};
+
+use crate::QueryError;
+use crate::dictionary::RunDictionary;
+use crate::engine::Inner;
+
+/// Rows of one column of one record.
+pub(crate) struct TailColumn<'a> {
+    pub(crate) series: u32,
+    pub(crate) group: &'a StepGroup,
+    pub(crate) column: &'a Column,
+    pub(crate) rows: Range<usize>,
+    pub(crate) appended: Micros,
+}
+
+impl Inner {
+    /// The tail rows of a bucket with offsets in `[from, to)`.
+    pub(crate) async fn tail_rows(
+        &self,
+        organization: OrganizationId,
+        run: &RunId,
+        bucket: u32,
+        (from, to): (Offset, Offset),
+    ) -> Result<Vec<TailRow>, QueryError> {
+        let key = |offset: Offset| KeyBytes::new().u64(offset.0).build();
+        let range = corral_read_store::Range::between(key(from), key(to), 0);
+        let rows = self.scan_all(Table::Tail, &tail::partition(organization, run, bucket), range).await?;
+        rows.iter().map(|(_, value)| Ok(TailRow::decode(value)?)).collect()
+    }
+}
+
+/// What a writer's ids mean within one take: resolved once a read.
+#[derive(Default)]
+struct Ids(HashMap<(u32, Take), Vec<Option<Option<u32>>>>);
+
+/// Shows every column of the rows, in log order, to `visit`; series beyond what the dictionary counts are left out.
+pub(crate) async fn visit_tail(
+    dictionary: &mut RunDictionary<'_>,
+    rows: &[TailRow],
+    visit: &mut (dyn FnMut(TailColumn<'_>) + Send),
+) -> Result<(), QueryError> {
+    let mut ids = Ids::default();
+    for row in rows {
+        let entries = corral_event_codec::decode_run_items(&row.payload)
+            .map_err(|error| QueryError::Damaged(format!("a tail row does not decode: {error}")))?;
+        let mut seq = row.first;
+        for entry in &entries {
+            let items = entry.items();
+            if let RunEntry::Points(group) = entry {
+                for rows in kept(&row.keep, seq, items) {
+                    visit_group(dictionary, row, (group, rows), &mut ids, visit).await?;
+                }
+            }
+            seq = seq.saturating_add(items);
+        }
+    }
+    Ok(())
+}
+
+async fn visit_group(
+    dictionary: &mut RunDictionary<'_>,
+    row: &TailRow,
+    (group, rows): (&StepGroup, Range<usize>),
+    ids: &mut Ids,
+    visit: &mut (dyn FnMut(TailColumn<'_>) + Send),
+) -> Result<(), QueryError> {
+    let known = ids.0.entry((row.writer, row.take)).or_default();
+    for column in &group.columns {
+        let id = column.metric as usize;
+        if known.len() <= id {
+            known.resize(id + 1, None);
+        }
+        let series = match known[id] {
+            Some(series) => series,
+            None => {
+                dictionary.load_writer(row.writer, column.metric).await?;
+                let metric = dictionary.writer_metric(row.writer, column.metric);
+                let series = metric.and_then(|metric| dictionary.series_at(row.take, metric, &row.label));
+                known[id] = Some(series);
+                series
+            }
+        };
+        if let Some(series) = series {
+            visit(TailColumn { series, group, column, rows: rows.clone(), appended: row.append_time });
+        }
+    }
+    Ok(())
+}
+
+/// Which rows of an entry of `items` items from `seq` on lie in the ranges that apply.
+fn kept(keep: &[(u64, u64)], seq: u64, items: u64) -> impl Iterator<Item = Range<usize>> + '_ {
+    let last = seq.saturating_add(items.saturating_sub(1));
+    keep.iter().filter(move |(from, to)| items > 0 && *from <= last && *to >= seq).map(move |(from, to)| {
+        let (from, to) = ((*from).max(seq), (*to).min(last));
+        (from - seq) as usize..(to - seq + 1) as usize
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_an_entry_are_cut_to_the_ranges_that_apply() {
+        let cut = |keep: &[(u64, u64)], seq, items| kept(keep, seq, items).collect::<Vec<_>>();
+        assert_eq!(cut(&[(1, 10)], 3, 4), [0..4]);
+        assert_eq!(cut(&[(5, 10)], 3, 4), [2..4]);
+        assert_eq!(cut(&[(1, 3), (6, 9)], 3, 4), [0..1, 3..4]);
+        assert_eq!(cut(&[(1, 2), (7, 9)], 3, 4), []);
+        assert_eq!(cut(&[(u64::MAX, u64::MAX)], u64::MAX, 1), [0..1]);
+        assert_eq!(cut(&[(1, 9)], 3, 0), []);
+    }
+}
