@@ -49,6 +49,7 @@ mod poison;
 mod queue;
 mod recover;
 mod scan;
+pub mod sim;
 mod slots;
 pub mod storage;
 mod window;
