@@ -11,6 +11,8 @@ pub const APPEND_RECORDS_MAX: usize = 8_192;
 pub const LOG_QUEUE_BYTES_MAX: usize = 4 * APPEND_BYTES_MAX;
 pub const LOG_APPEND_WAIT_MS_MAX: u64 = 5_000;
 pub const LOG_GROUP_BYTES_MAX: usize = APPEND_BYTES_MAX;
+/// One read of the event log, whatever was asked for.
+pub const LOG_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Files of sealed segments that a partition keeps open for its readers.
 pub const LOG_OPEN_FILES_MAX: usize = 8;
 /// Items of one record.
@@ -151,3 +153,7 @@ pub const LOGIN_TOKEN_KEEP_MS_MAX: u64 = 15 * 60 * 1_000;
 pub const SESSION_KEEP_US: i64 = 30 * 24 * 3_600 * 1_000_000;
 /// A key's last use is written down when it has moved by this much.
 pub const KEY_LAST_USED_US: i64 = 3_600 * 1_000_000;
+/// The body of an HTTP request (gRPC frames have their own bound).
+pub const HTTP_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Attempts at opening a build that may end with the process before the build is set aside.
+pub const STORE_OPENINGS_COUNT_MAX: u32 = 3;
