@@ -157,3 +157,11 @@ pub const KEY_LAST_USED_US: i64 = 3_600 * 1_000_000;
 pub const HTTP_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Attempts at opening a build that may end with the process before the build is set aside.
 pub const STORE_OPENINGS_COUNT_MAX: u32 = 3;
+/// A live session: living subscriptions, bytes of a frame that a client sends, frames that wait to be sent, and how long a
+/// reader may keep one waiting before it is dropped.
+pub const SESSION_SUBSCRIPTIONS_MAX: usize = 512;
+pub const SESSION_FRAME_BYTES_MAX: usize = 256 * 1024;
+pub const SESSION_FRAMES_MAX: usize = 8;
+pub const SESSION_SEND_MS_MAX: u64 = 30_000;
+/// Rights of an open session are asked again, and the peer is pinged, so often.
+pub const SESSION_RECHECK_MS: u64 = 30_000;

@@ -3,6 +3,8 @@
 //! ```text
 //! <data>/read-store/current      the number of the build that is served; replaced as a whole
 //! <data>/read-store/3/           a build
+//! <data>/read-store/3/condemned  why it must not be opened again
+//! <data>/read-store/opening      attempts at opening that have not ended
 //! <data>/read-store/2.aside-0/   one that did not open: kept for whoever wants to know why
 //! ```
 
@@ -12,7 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use corral_domain::BuildId;
-use corral_domain::limits::STORE_ASIDE_COUNT_MAX;
+use corral_domain::limits::{STORE_ASIDE_COUNT_MAX, STORE_OPENINGS_COUNT_MAX};
 use corral_read_store::StoreError;
 
 use crate::EmbeddedStore;
@@ -47,7 +49,7 @@ impl Builds {
             self.switch(build)?;
             return Ok(Opened { store, build, set_aside: None });
         };
-        let damage = match EmbeddedStore::open(&self.path(build), build) {
+        let damage = match self.try_open(build) {
             Ok(store) => return Ok(Opened { store, build, set_aside: None }),
             Err(StoreError::Damaged(damage)) => damage,
             Err(error) => return Err(error),
@@ -60,6 +62,33 @@ impl Builds {
         // The same number: rows and timestamps of the build that was lost are gone with it.
         let store = self.create(build)?;
         Ok(Opened { store, build, set_aside: Some(aside) })
+    }
+
+    /// Says that a build which opened has damage that showed when it was read: it is set aside the next time. Call this
+    /// and end the process; nothing of a damaged build may be served.
+    pub fn condemn(&self, build: BuildId, reason: &str) -> Result<(), StoreError> {
+        let path = self.path(build).join(CONDEMNED);
+        fs::write(&path, reason).map_err(|error| at(&path, error))
+    }
+
+    /// Some damage makes the engine abort the process while it opens, so attempts are counted; an end by a signal counts
+    /// too, which is why it takes several.
+    fn try_open(&self, build: BuildId) -> Result<EmbeddedStore, StoreError> {
+        if let Ok(reason) = fs::read_to_string(self.path(build).join(CONDEMNED)) {
+            return Err(StoreError::Damaged(format!("it was condemned: {reason}")));
+        }
+        let path = self.dir.join(OPENING);
+        let attempts: u32 = fs::read_to_string(&path).ok().and_then(|text| text.trim_end().parse().ok()).unwrap_or(0);
+        let opened = if attempts < STORE_OPENINGS_COUNT_MAX {
+            fs::write(&path, (attempts + 1).to_string()).map_err(|error| at(&path, error))?;
+            EmbeddedStore::open(&self.path(build), build)
+        } else {
+            Err(StoreError::Damaged(format!("the process ended {attempts} times while opening it")))
+        };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path, error)),
+            _ => opened,
+        }
     }
 
     /// The build that is served; `None` before the first.
@@ -166,6 +195,8 @@ impl Builds {
 }
 
 const CURRENT: &str = "current";
+const OPENING: &str = "opening";
+const CONDEMNED: &str = "condemned";
 
 /// 0700: rows are as private as the log.
 fn make_dir(path: &Path) -> io::Result<()> {

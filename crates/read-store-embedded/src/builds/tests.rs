@@ -97,3 +97,32 @@ async fn a_current_file_that_names_no_build_begins_a_new_one() {
         assert_eq!(builds.open_current().unwrap().build, next, "{text:?}");
     }
 }
+
+#[tokio::test]
+async fn a_condemned_build_is_set_aside() {
+    let data = TempDir::new().unwrap();
+    let builds = Builds::open(data.path()).unwrap();
+    let opened = builds.open_current().unwrap();
+    fill(&opened.store).await;
+    builds.condemn(opened.build, "a block has another checksum").unwrap();
+    drop(opened.store);
+    for expect in [true, false] {
+        let opened = builds.open_current().unwrap();
+        assert_eq!(opened.set_aside.is_some(), expect);
+        assert!(!is_filled(&opened.store).await);
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_ends_the_process_while_it_opens_is_set_aside_after_a_few_times() {
+    let data = TempDir::new().unwrap();
+    let builds = Builds::open(data.path()).unwrap();
+    fill(&builds.open_current().unwrap().store).await;
+    let opening = data.path().join("read-store/opening");
+    for (attempts, set_aside) in [("1", false), ("2", false), ("what", false), ("3", true), ("", false)] {
+        fs::write(&opening, attempts).unwrap();
+        let opened = builds.open_current().unwrap();
+        assert_eq!(opened.set_aside.is_some(), set_aside, "{attempts:?}");
+        assert!(!opening.exists());
+    }
+}

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod damage;
+
 const BUILD: BuildId = BuildId(1);
 
 fn open() -> (Store, TempDir) {
