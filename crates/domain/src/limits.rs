@@ -11,6 +11,8 @@ pub const APPEND_RECORDS_MAX: usize = 8_192;
 pub const LOG_QUEUE_BYTES_MAX: usize = 4 * APPEND_BYTES_MAX;
 pub const LOG_APPEND_WAIT_MS_MAX: u64 = 5_000;
 pub const LOG_GROUP_BYTES_MAX: usize = APPEND_BYTES_MAX;
+/// Partitions of an embedded log: each has a thread.
+pub const LOG_PARTITIONS_MAX: u16 = 64;
 /// One read of the event log, whatever was asked for.
 pub const LOG_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Files of sealed segments that a partition keeps open for its readers.

@@ -7,4 +7,6 @@ pub mod assets;
 pub mod failure;
 pub mod gate;
 pub mod login;
+pub mod ops;
 pub mod route;
+pub mod session;
