@@ -256,3 +256,6 @@ impl KeyBytes {
         self.0.into()
     }
 }
+
+#[cfg(test)]
+mod tests;
