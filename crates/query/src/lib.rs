@@ -29,6 +29,8 @@ mod run;
 mod run_table;
 mod series;
 mod tail;
+#[cfg(test)]
+mod testing;
 mod token;
 mod watch;
 

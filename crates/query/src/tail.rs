@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use corral_domain::{Column, Micros, Offset, OrganizationId, RunEntry, RunId, StepGroup, Take};
 use corral_read_store::layout::KeyBytes;
-use corral_read_store::tail::{self, TailRow};
+use corral_read_store::tail::{self, TailRow, kept};
 use corral_read_store::{Row, Table};
 
 use crate::QueryError;
@@ -93,29 +93,4 @@ async fn visit_group(
         }
     }
     Ok(())
-}
-
-/// Which rows of an entry of `items` items from `seq` on lie in the ranges that apply.
-fn kept(keep: &[(u64, u64)], seq: u64, items: u64) -> impl Iterator<Item = Range<usize>> + '_ {
-    let last = seq.saturating_add(items.saturating_sub(1));
-    keep.iter().filter(move |(from, to)| items > 0 && *from <= last && *to >= seq).map(move |(from, to)| {
-        let (from, to) = ((*from).max(seq), (*to).min(last));
-        (from - seq) as usize..(to - seq + 1) as usize
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_an_entry_are_cut_to_the_ranges_that_apply() {
-        let cut = |keep: &[(u64, u64)], seq, items| kept(keep, seq, items).collect::<Vec<_>>();
-        assert_eq!(cut(&[(1, 10)], 3, 4), [0..4]);
-        assert_eq!(cut(&[(5, 10)], 3, 4), [2..4]);
-        assert_eq!(cut(&[(1, 3), (6, 9)], 3, 4), [0..1, 3..4]);
-        assert_eq!(cut(&[(1, 2), (7, 9)], 3, 4), []);
-        assert_eq!(cut(&[(u64::MAX, u64::MAX)], u64::MAX, 1), [0..1]);
-        assert_eq!(cut(&[(1, 9)], 3, 0), []);
-    }
 }
