@@ -29,11 +29,13 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use corral_domain::limits::{LOG_PARTITIONS_MAX, LOG_READ_BYTES_MAX};
 use corral_domain::{Append, LogEpoch, LogId, Offset, Partition};
 use corral_event_log::{Batch, Clock, EventLog, Hole, LogError, LogIdentity, check_append, check_partition};
 use tokio::sync::oneshot;
 
 use crate::disk::DiskStorage;
+use crate::group::Waiting;
 use crate::lane::Lane;
 use crate::poison::Poison;
 use crate::queue::{Queue, Request, closed};
@@ -43,6 +45,7 @@ use crate::writer::{Shared, Writer};
 
 pub mod disk;
 mod format;
+mod group;
 mod lane;
 mod planted;
 mod poison;
@@ -98,8 +101,7 @@ impl EmbeddedLog {
     pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Self, LogError> {
         let identity = open_identity(&*storage, &options)?;
         let partitions = 0..identity.partitions;
-        let surveys = partitions.clone().map(|partition| recover::survey(&*storage, identity, partition));
-        let surveys: Vec<_> = surveys.collect::<Result<_, _>>()?;
+        let surveys = survey_all(&*storage, identity)?;
         make_durable_dirs(&*storage, &identity)?;
         let mut recovered = Vec::with_capacity(surveys.len());
         for survey in surveys {
@@ -168,12 +170,16 @@ impl EventLog for EmbeddedLog {
         self.poison.check()?;
         let room = queue.room(&records).await?;
         let (reply, answer) = oneshot::channel();
-        queue.push(Request::Append { records, reply, room })?;
+        queue.push(Request::Append(Waiting { records, reply, room }))?;
         answer.await.unwrap_or_else(|_| Err(LogError::Fatal("the log's writer is gone".to_owned())))
     }
 
     async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError> {
         let lane = Arc::clone(&self.lane(partition)?.0);
+        if from == *lane.tail.borrow() {
+            return Ok(Batch { next: from, ..Batch::default() });
+        }
+        let bytes_max = bytes_max.min(LOG_READ_BYTES_MAX);
         let read = tokio::task::spawn_blocking(move || lane.read(from, bytes_max)).await;
         read.unwrap_or_else(|_| Err(closed()))
     }
@@ -225,8 +231,8 @@ fn open_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity
 fn make_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity, LogError> {
     let failed = |error: io::Error| recover::failed(IDENTITY, &error);
     let partitions = options.partitions;
-    if partitions == 0 {
-        return Err(LogError::Invalid("partitions: must be at least 1".to_owned()));
+    if !(1..=LOG_PARTITIONS_MAX).contains(&partitions) {
+        return Err(LogError::Invalid(format!("partitions: must be 1 to {LOG_PARTITIONS_MAX}")));
     }
     for partition in 0..partitions {
         let dir = recover::partition_dir(partition);
@@ -238,6 +244,16 @@ fn make_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity
     let slot = Slot { log_id, partition: 0, a: u64::from(partitions), b: 1 };
     slots::create(storage, IDENTITY, SlotKind::Identity, slot).map_err(failed)?;
     Ok(LogIdentity { log_id, log_epoch: LogEpoch(1), partitions })
+}
+
+/// Looks at all partitions at once: what takes time is to look at every batch.
+fn survey_all(storage: &dyn Storage, identity: LogIdentity) -> Result<Vec<recover::Survey>, LogError> {
+    std::thread::scope(|scope| {
+        let survey = |partition| scope.spawn(move || recover::survey(storage, identity, partition));
+        let surveys: Vec<_> = (0..identity.partitions).map(survey).collect();
+        let panicked = |_| Err(LogError::Fatal("looking at a partition panicked".to_owned()));
+        surveys.into_iter().map(|survey| survey.join().unwrap_or_else(panicked)).collect()
+    })
 }
 
 /// The names in the root: whoever made them may have been killed before they were durable.

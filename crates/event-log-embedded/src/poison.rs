@@ -8,6 +8,8 @@ use std::sync::{PoisonError, RwLock};
 use corral_event_log::LogError;
 use tokio::sync::watch;
 
+use crate::group::Answer;
+
 pub(crate) struct Poison {
     /// Acknowledgements leave under the read lock, so that none can leave after the write lock was had.
     reason: RwLock<Option<String>>,
@@ -40,6 +42,13 @@ impl Poison {
             None => Ok(act()),
             Some(reason) => Err(LogError::Fatal(reason.clone())),
         }
+    }
+
+    /// Lets an acknowledgement leave, if it still may.
+    pub(crate) fn acknowledge(&self, answer: Answer, partition: u16) {
+        let current = self.reason.read().unwrap_or_else(PoisonError::into_inner);
+        let allowed = current.as_ref().map_or(Ok(()), |reason| Err(LogError::Fatal(reason.clone())));
+        answer.acknowledge(partition, allowed);
     }
 
     /// Returns the reason once the log is poisoned.

@@ -5,10 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use corral_domain::Offset;
 use corral_domain::limits::{LOG_APPEND_WAIT_MS_MAX, LOG_QUEUE_BYTES_MAX};
-use corral_domain::{Append, Offset};
 use corral_event_log::LogError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::group::Waiting;
 
 /// What an append costs in the queue beside its records' bytes, so that empty records are bounded too.
 const REQUEST_BYTES: usize = 256;
@@ -16,7 +18,7 @@ const REQUEST_BYTES: usize = 256;
 const RECORD_BYTES: usize = 48;
 /// One append on its way, or a trim.
 pub(crate) enum Request {
-    Append { records: Vec<Bytes>, reply: oneshot::Sender<Result<Append, LogError>>, room: OwnedSemaphorePermit },
+    Append(Waiting),
     Trim { below: Offset, reply: oneshot::Sender<Result<Offset, LogError>> },
 }
 
@@ -49,6 +51,9 @@ impl Queue {
     pub(crate) async fn room(&self, records: &[Bytes]) -> Result<OwnedSemaphorePermit, LogError> {
         let bytes: usize = records.iter().map(|record| record.len() + RECORD_BYTES).sum::<usize>() + REQUEST_BYTES;
         let permits = u32::try_from(bytes.min(LOG_QUEUE_BYTES_MAX)).unwrap_or(u32::MAX);
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(permits) {
+            return Ok(permit);
+        }
         let acquire = Arc::clone(&self.room).acquire_many_owned(permits);
         match tokio::time::timeout(Duration::from_millis(LOG_APPEND_WAIT_MS_MAX), acquire).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -70,8 +75,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The next request; waits for one, at most `idle`.
-    pub(crate) fn pop(&self, idle: Duration) -> Taken {
+    /// The next request; waits for one, at most `idle` if there is something to do then.
+    pub(crate) fn pop(&self, idle: Option<Duration>) -> Taken {
         let mut inner = self.lock();
         loop {
             if let Some(request) = inner.waiting.pop_front() {
@@ -80,6 +85,10 @@ impl Queue {
             if inner.closed {
                 return Taken::Closed;
             }
+            let Some(idle) = idle else {
+                inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
             let (next, timeout) = self.filled.wait_timeout(inner, idle).unwrap_or_else(PoisonError::into_inner);
             inner = next;
             if timeout.timed_out() && inner.waiting.is_empty() && !inner.closed {
@@ -88,10 +97,16 @@ impl Queue {
         }
     }
 
-    /// The next request if one waits already and `fits` says yes.
-    pub(crate) fn pop_if(&self, fits: impl FnOnce(&Request) -> bool) -> Option<Request> {
+    /// The next append if one waits already, before any trim, and `fits` says yes.
+    pub(crate) fn pop_append(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let mut inner = self.lock();
-        if inner.waiting.front().is_some_and(fits) { inner.waiting.pop_front() } else { None }
+        match inner.waiting.pop_front()? {
+            Request::Append(waiting) if fits(&waiting) => Some(waiting),
+            other => {
+                inner.waiting.push_front(other);
+                None
+            }
+        }
     }
 
     /// Nothing is taken in any more; what waits is still done.

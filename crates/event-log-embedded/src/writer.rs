@@ -7,20 +7,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use corral_domain::Offset;
 use corral_domain::limits::LOG_GROUP_BYTES_MAX;
-use corral_domain::{Append, Micros, Offset, Partition};
 use corral_event_log::{Clock, LogError, LogIdentity};
-use tokio::sync::oneshot;
 
-use crate::format::{BATCH_HEADER_BYTES, BatchHead, DATA_START, Hash, RECORD_HEADER_BYTES, SegmentHeader};
-use crate::format::{encode_batch, encode_footer, hash};
+use crate::format::{BatchHead, DATA_START, SegmentHeader, encode_footer};
+use crate::group::{Group, Stand, Waiting};
 use crate::lane::{Lane, Segment};
 use crate::planted;
 use crate::poison::Poison;
 use crate::queue::{Queue, Request, Taken};
 use crate::recover::{Active, Recovered, TEMPORARY_SUFFIX, partition_dir, segment_path, start_path};
-use crate::scan::{Full, INDEX_BYTES, IndexEntry};
+use crate::scan::{Full, IndexEntry};
 use crate::slots::{self, Slot, SlotFile, SlotKind};
 use crate::storage::{OpenMode, Storage, is_out_of_space};
 
@@ -46,11 +44,8 @@ pub(crate) struct Writer {
     queue: Arc<Queue>,
     lane: Arc<Lane>,
     active: Option<Active>,
-    /// The next offset; all below is durable.
-    next: u64,
-    last_time: Micros,
-    last_hash: Hash,
-    last_index_at: Option<u64>,
+    /// Behind the last batch: all below is durable.
+    stand: Stand,
     synced: SlotFile,
     /// The mark was moved and not synced since.
     synced_dirty: bool,
@@ -72,26 +67,6 @@ impl Failure {
     }
 }
 
-/// Appends that share a sync.
-#[derive(Default)]
-struct Group {
-    bytes: Vec<u8>,
-    waiting: Vec<(oneshot::Sender<Result<Append, LogError>>, Append)>,
-    /// Each request's room in the queue is given back when the group is done.
-    room: Vec<tokio::sync::OwnedSemaphorePermit>,
-    index: Vec<IndexEntry>,
-    /// What is known behind the group's last batch.
-    after: Option<After>,
-}
-
-struct After {
-    next: u64,
-    last_time: Micros,
-    last_hash: Hash,
-    full: Full,
-    last_index_at: Option<u64>,
-}
-
 impl Writer {
     pub(crate) fn new(
         shared: Shared,
@@ -101,41 +76,39 @@ impl Writer {
         recovered: Recovered,
     ) -> Self {
         let Recovered { active, last_time, last_hash, synced, start, .. } = recovered;
-        Self {
-            shared,
-            partition,
-            queue,
-            lane,
-            active,
-            next: tail.0,
-            last_time,
-            last_hash,
-            last_index_at: tail.1.map(|entry| entry.at),
-            synced,
-            synced_dirty: false,
-            start,
-        }
+        let stand = Stand { next: tail.0, last_time, last_hash, last_index_at: tail.1.map(|entry| entry.at) };
+        Self { shared, partition, queue, lane, active, stand, synced, synced_dirty: false, start }
     }
 
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         loop {
-            match self.queue.pop(Duration::from_millis(IDLE_MS)) {
+            let idle = self.synced_dirty.then_some(Duration::from_millis(IDLE_MS));
+            match self.queue.pop(idle) {
                 Taken::Request(Request::Trim { below, reply }) => {
                     // A caller that went away does not need the answer.
                     let _ = reply.send(self.trim(below));
                 }
-                Taken::Request(request) => self.commit(request),
+                Taken::Request(Request::Append(first)) => self.commit(first),
                 Taken::Idle => self.sync_mark(),
                 Taken::Closed => return self.sync_mark(),
             }
         }
     }
 
-    /// Writes one request and all that wait behind it, as far as they fit, and syncs once.
-    fn commit(&mut self, first: Request) {
-        let mut group = Group::default();
-        let written = self.write(first, &mut group).and_then(|()| {
+    /// Writes one append and all that wait behind it, as far as they fit, and syncs once.
+    fn commit(&mut self, first: Waiting) {
+        let mut group = match self.make_room(first.batch_bytes()) {
+            Ok(group) => group,
+            Err(failure) => {
+                let refused = self.refusal(failure);
+                // A caller that went away does not need the answer.
+                let _ = first.reply.send(Err(refused));
+                return;
+            }
+        };
+        self.fill(&mut group, first);
+        let written = self.write(&group).and_then(|()| {
             if planted::bug(planted::ACK_BEFORE_SYNC) {
                 self.succeed(&mut group);
             }
@@ -143,52 +116,50 @@ impl Writer {
         });
         match written {
             Ok(()) => self.succeed(&mut group),
-            Err(failure) => self.fail(group, failure),
+            Err(failure) => {
+                let refused = self.refusal(failure);
+                for answer in group.answers {
+                    answer.acknowledge(self.partition, Err(again(&refused)));
+                }
+            }
         }
     }
 
-    fn write(&mut self, first: Request, group: &mut Group) -> Result<(), Failure> {
-        let Request::Append { records, reply, room } = first else {
-            return Ok(());
-        };
-        let place = Append { partition: Partition(self.partition), offset: Offset(self.next) };
-        group.room.push(room);
-        group.waiting.push((reply, place));
+    /// A group at the end of a segment that has room for a batch of this size.
+    fn make_room(&mut self, bytes: u64) -> Result<Group, Failure> {
         if self.shared.poison.check().is_err() {
             return Err(Failure::Device("the log is poisoned".to_owned()));
         }
-        let bytes = batch_bytes(&records);
-        if let Some(active) = &self.active
-            && active.at > DATA_START
-            && active.at + bytes > self.shared.segment_bytes_max
-        {
+        let is_full = |active: &Active| active.at > DATA_START && active.at + bytes > self.shared.segment_bytes_max;
+        if self.active.as_ref().is_some_and(is_full) {
             self.seal()?;
         }
-        if self.active.is_none() {
-            self.new_segment()?;
+        let active = match self.active.take() {
+            Some(active) => active,
+            None => self.new_segment()?,
+        };
+        let active = self.active.insert(active);
+        if active.needs_reset {
+            // Clears what a failed write or a torn tail left behind the end, and reserves the space again.
+            let cut = active.file.truncate(active.at);
+            let cleared = cut.and_then(|()| active.file.allocate(self.shared.segment_bytes_max));
+            cleared.map_err(|error| Failure::of("the segment's space", &error))?;
+            active.needs_reset = false;
         }
-        self.reset_tail()?;
-        self.encode(group, &records);
+        Ok(Group::new(active.header.salt, active.at, self.stand.clone(), active.full.clone()))
+    }
+
+    fn fill(&self, group: &mut Group, first: Waiting) {
+        group.add(first, &self.shared.clock);
         let at = self.active.as_ref().map_or(0, |active| active.at);
-        let segment_room = self.shared.segment_bytes_max.saturating_sub(at);
-        let queue = Arc::clone(&self.queue);
-        loop {
-            let used = group.bytes.len() as u64;
-            let fits = |request: &Request| match request {
-                Request::Append { records, .. } => {
-                    let total = used + batch_bytes(records);
-                    total <= segment_room && total <= LOG_GROUP_BYTES_MAX as u64
-                }
-                Request::Trim { .. } => false,
-            };
-            let Some(Request::Append { records, reply, room }) = queue.pop_if(fits) else {
-                break;
-            };
-            let next = group.after.as_ref().map_or(self.next, |after| after.next);
-            group.room.push(room);
-            group.waiting.push((reply, Append { partition: Partition(self.partition), offset: Offset(next) }));
-            self.encode(group, &records);
+        let bytes_max = self.shared.segment_bytes_max.saturating_sub(at).min(LOG_GROUP_BYTES_MAX as u64);
+        while let Some(next) = self.queue.pop_append(|next| group.bytes.len() as u64 + next.batch_bytes() <= bytes_max)
+        {
+            group.add(next, &self.shared.clock);
         }
+    }
+
+    fn write(&mut self, group: &Group) -> Result<(), Failure> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
@@ -196,29 +167,6 @@ impl Writer {
         active.file.write_at(active.at, &group.bytes).map_err(|error| Failure::of("the segment", &error))?;
         active.needs_reset = false;
         Ok(())
-    }
-
-    /// Adds one batch to the group.
-    fn encode(&mut self, group: &mut Group, records: &[Bytes]) {
-        let Some(active) = &self.active else {
-            return;
-        };
-        let (next, last_time, previous, mut full, mut last_index_at) = match group.after.take() {
-            Some(after) => (after.next, after.last_time, after.last_hash, after.full, after.last_index_at),
-            None => (self.next, self.last_time, self.last_hash, active.full.clone(), self.last_index_at),
-        };
-        let time = (self.shared.clock)().max(Micros(last_time.0.saturating_add(1)));
-        let count = records.len() as u64;
-        let head = BatchHead { first: next, count, synced: self.next, time, previous, is_footer: false };
-        let (start, at) = (group.bytes.len(), active.at + group.bytes.len() as u64);
-        encode_batch(&mut group.bytes, active.header.salt, &head, records);
-        let last_hash = hash(&group.bytes[start..]);
-        full.add(&last_hash);
-        if last_index_at.is_none_or(|last| at - last >= INDEX_BYTES) {
-            group.index.push(IndexEntry { offset: next, at });
-            last_index_at = Some(at);
-        }
-        group.after = Some(After { next: head.end(), last_time: head.last_time(), last_hash, full, last_index_at });
     }
 
     fn sync_active(&self) -> Result<(), Failure> {
@@ -231,39 +179,36 @@ impl Writer {
 
     /// The group is durable: show it, acknowledge it, mark it.
     fn succeed(&mut self, group: &mut Group) {
-        let (Some(after), Some(active)) = (group.after.take(), &mut self.active) else {
+        let answers = std::mem::take(&mut group.answers);
+        let Some(active) = self.active.as_mut().filter(|_| !answers.is_empty()) else {
             return;
         };
         active.at += group.bytes.len() as u64;
-        active.full = after.full;
-        (self.next, self.last_time) = (after.next, after.last_time);
-        (self.last_hash, self.last_index_at) = (after.last_hash, after.last_index_at);
-        let waiting = std::mem::take(&mut group.waiting);
-        let (lane, index, at) = (&self.lane, std::mem::take(&mut group.index), active.at);
-        let next = self.next;
-        let acknowledged = self.shared.poison.unless_poisoned(|| lane.publish(next, at, index)).is_ok();
-        for (reply, place) in waiting {
-            let sent = if acknowledged { self.shared.poison.unless_poisoned(|| place) } else { Err(self.fatal()) };
-            // A caller that went away does not need the answer.
-            let _ = reply.send(sent);
+        active.full = group.full.clone();
+        self.stand = group.stand.clone();
+        let (lane, next, at, index) = (&self.lane, self.stand.next, active.at, std::mem::take(&mut group.index));
+        let shown = self.shared.poison.unless_poisoned(|| lane.publish(next, at, index));
+        for answer in answers {
+            match &shown {
+                Ok(()) => self.shared.poison.acknowledge(answer, self.partition),
+                Err(error) => answer.acknowledge(self.partition, Err(again(error))),
+            }
         }
-        let slot = Slot { a: self.next, b: self.last_time.0 as u64, ..self.synced.current() };
+        let slot = Slot { a: next, b: self.stand.last_time.0 as u64, ..self.synced.current() };
         if let Err(error) = self.synced.write(slot) {
             tracing::warn!(partition = self.partition, %error, "the synced mark cannot be written");
         }
         self.synced_dirty = true;
     }
 
-    fn fail(&mut self, group: Group, failure: Failure) {
-        if let Failure::Device(reason) = &failure {
-            self.shared.poison.set(format!("partition {}: {reason}", self.partition));
-        }
-        for (reply, _) in group.waiting {
-            let error = match &failure {
-                Failure::NoSpace(reason) => LogError::Unavailable(reason.clone()),
-                Failure::Device(_) => self.fatal(),
-            };
-            let _ = reply.send(Err(error));
+    /// What is answered instead of an acknowledgement; a device that failed poisons the log.
+    fn refusal(&self, failure: Failure) -> LogError {
+        match failure {
+            Failure::NoSpace(reason) => LogError::Unavailable(reason),
+            Failure::Device(reason) => {
+                self.shared.poison.set(format!("partition {}: {reason}", self.partition));
+                self.fatal()
+            }
         }
     }
 
@@ -271,25 +216,13 @@ impl Writer {
         self.shared.poison.check().err().unwrap_or_else(|| LogError::Fatal("the device failed".to_owned()))
     }
 
-    /// Clears what a failed write or a torn tail left behind the end, and reserves the segment's space again.
-    fn reset_tail(&mut self) -> Result<(), Failure> {
-        let Some(active) = self.active.as_mut().filter(|active| active.needs_reset) else {
-            return Ok(());
-        };
-        let cleared =
-            active.file.truncate(active.at).and_then(|()| active.file.allocate(self.shared.segment_bytes_max));
-        cleared.map_err(|error| Failure::of("the segment's space", &error))?;
-        active.needs_reset = false;
-        Ok(())
-    }
-
     /// Closes the active segment: footer, exact length, durable.
     fn seal(&mut self) -> Result<(), Failure> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
-        let (time, previous) = (self.last_time, self.last_hash);
-        let head = BatchHead { first: self.next, count: 0, synced: self.next, time, previous, is_footer: true };
+        let Stand { next, last_time: time, last_hash: previous, .. } = self.stand;
+        let head = BatchHead { first: next, count: 0, synced: next, time, previous, is_footer: true };
         let mut footer = Vec::new();
         let sums = (active.full.batches, active.at - DATA_START, active.full.finish());
         encode_footer(&mut footer, active.header.salt, &head, sums);
@@ -303,15 +236,15 @@ impl Writer {
     }
 
     /// Makes the next segment under a temporary name, durable, and then gives it its name.
-    fn new_segment(&mut self) -> Result<(), Failure> {
-        let path = segment_path(self.partition, self.next);
+    fn new_segment(&mut self) -> Result<Active, Failure> {
+        let Stand { next, last_time, last_hash: previous, .. } = self.stand;
+        let path = segment_path(self.partition, next);
         let temporary = format!("{path}{TEMPORARY_SUFFIX}");
         let storage = &self.shared.storage;
         let failed = |error: io::Error| Failure::of("a new segment", &error);
         let device_failed = |error: io::Error| Failure::Device(format!("sync of a new segment: {error}"));
         let file = storage.open(&temporary, OpenMode::New).map_err(failed)?;
-        let (previous, last_time) = (self.last_hash, self.last_time);
-        let (identity, partition, base) = (self.shared.identity, self.partition, Offset(self.next));
+        let (identity, partition, base) = (self.shared.identity, self.partition, Offset(next));
         let header = SegmentHeader { identity, partition, base, salt: random_salt(), previous, last_time };
         let copy = header.encode();
         let made = file.allocate(self.shared.segment_bytes_max).and_then(|()| file.write_at(0, &[copy, copy].concat()));
@@ -325,11 +258,10 @@ impl Writer {
         if !planted::bug(planted::DIRECTORY_NOT_SYNCED) {
             storage.sync_dir(&partition_dir(self.partition)).map_err(device_failed)?;
         }
-        let (base, end, end_at, salt) = (self.next, self.next, DATA_START, header.salt);
-        self.lane.add_segment(Segment { base, end, end_at, salt, path, index: Vec::new() });
-        self.last_index_at = None;
-        self.active = Some(Active { file, header, at: DATA_START, full: Full::new(&copy), needs_reset: false });
-        Ok(())
+        let (at, salt, index) = (DATA_START, header.salt, Vec::new());
+        self.lane.add_segment(Segment { base: next, end: next, end_at: at, salt, path, index });
+        self.stand.last_index_at = None;
+        Ok(Active { file, header, at, full: Full::new(&copy), needs_reset: false })
     }
 
     fn sync_mark(&mut self) {
@@ -344,7 +276,7 @@ impl Writer {
     /// Removes whole segments below `below`. The new start is durable before the first of them goes.
     fn trim(&mut self, below: Offset) -> Result<Offset, LogError> {
         self.shared.poison.check()?;
-        if below.0 > self.next {
+        if below.0 > self.stand.next {
             return Err(self.lane.out_of_range(below));
         }
         let (paths, start) = self.lane.trimmable(below.0);
@@ -388,9 +320,12 @@ impl Writer {
     }
 }
 
-fn batch_bytes(records: &[Bytes]) -> u64 {
-    let records: usize = records.iter().map(|record| record.len() + RECORD_HEADER_BYTES).sum();
-    (BATCH_HEADER_BYTES + records) as u64
+/// The same error for each of those who wait.
+fn again(error: &LogError) -> LogError {
+    match error {
+        LogError::Unavailable(reason) => LogError::Unavailable(reason.clone()),
+        other => LogError::Fatal(other.to_string()),
+    }
 }
 
 /// Not 0: a preallocated file is full of zeros.

@@ -76,7 +76,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// may exist. Batches that one caller appends one after the other (awaiting neither) may land in any order.
     async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError>;
 
-    /// Reads from `from` at most about `bytes_max` bytes (at least one record if there is one); empty at the tail.
+    /// Reads from `from` at most about `bytes_max` bytes (at least one record if there is one, and never more than about
+    /// `LOG_READ_BYTES_MAX`); empty at the tail.
     async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError>;
 
     /// The next offset of the durable log; reads never see beyond it.

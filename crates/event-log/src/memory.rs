@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use corral_domain::limits::LOG_READ_BYTES_MAX;
 use corral_domain::{Append, Micros, Offset, Partition};
 use tokio::sync::watch;
 
@@ -100,6 +101,7 @@ impl EventLog for MemoryLog {
     async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError> {
         let state = self.lane(partition)?.lock();
         state.check(partition, from)?;
+        let bytes_max = bytes_max.min(LOG_READ_BYTES_MAX);
         let mut batch = Batch { next: from, ..Batch::default() };
         let mut bytes = 0;
         while batch.next.0 < state.end() {
