@@ -63,7 +63,7 @@ pub struct Spool {
     generation: u32,
     path: PathBuf,
     /// Stops the sync thread when the spool goes.
-    sync: Option<SyncThread>,
+    sync: Mutex<Option<SyncThread>>,
 }
 
 pub(crate) struct Inner {
@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) meta_dirty: bool,
     /// An adopted ring: read and acknowledged, never appended to.
     pub(crate) adopted: bool,
+    /// `close` was called: its files may be gone.
+    pub(crate) closed: bool,
 }
 
 impl Spool {
@@ -113,7 +115,7 @@ impl Spool {
         let file = inner.ring.region.descriptor()?;
         let inner = Arc::new(Mutex::new(inner));
         let sync = SyncThread::start(&inner, file).map_err(SpoolError::io("start the sync thread"))?;
-        Ok(Self { inner, generation: fork::generation(), path, sync: Some(sync) })
+        Ok(Self { inner, generation: fork::generation(), path, sync: Mutex::new(Some(sync)) })
     }
 
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Inner>, SpoolError> {
@@ -197,6 +199,12 @@ impl Spool {
         inner.writers.get(writer.0 as usize)?.as_ref().map(|state| state.summary(writer.0))
     }
 
+    /// (last seq, acknowledged seq) of a writer that is not done.
+    pub fn reach(&self, writer: WriterIndex) -> Option<(u64, u64)> {
+        let inner = self.lock().ok()?;
+        inner.writers.get(writer.0 as usize)?.as_ref().map(|state| (state.last_seq, state.acked_seq))
+    }
+
     pub fn writers(&self) -> Vec<WriterSummary> {
         let Ok(inner) = self.lock() else { return Vec::new() };
         let each = |(index, state): (usize, &Option<Box<WriterState>>)| Some(state.as_ref()?.summary(index as u32));
@@ -236,13 +244,20 @@ impl Spool {
 
     /// Unlinks the files if every item is acknowledged (under the lock that only this process holds); true if it did.
     /// Otherwise syncs what there is, and another process will adopt it.
-    pub fn close(mut self) -> Result<bool, SpoolError> {
-        if let Some(sync) = self.sync.take() {
+    pub fn close(&self) -> Result<bool, SpoolError> {
+        // Also says that this process is not a fork, which must leave the thread alone.
+        drop(self.lock()?);
+        let sync = self.sync.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sync) = sync {
             sync.stop();
         }
         let mut inner = self.lock()?;
-        if inner.writers.iter().flatten().any(|writer| writer.pending() > 0) {
+        if inner.writers.iter().flatten().any(|writer| writer.pending() > 0) || !self.path.exists() {
             return Ok(false);
+        }
+        inner.closed = true;
+        for writer in inner.writers.iter_mut().flatten() {
+            writer.closed = true;
         }
         inner.control.remove_all();
         for extent in std::mem::take(&mut inner.extents.list) {
@@ -259,9 +274,8 @@ impl Drop for Spool {
     fn drop(&mut self) {
         if self.generation != fork::generation() {
             // In a forked child neither the thread nor the mapping is there: leave both alone.
-            if let Some(sync) = self.sync.take() {
-                std::mem::forget(sync);
-            }
+            let sync = self.sync.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+            std::mem::forget(sync);
         }
     }
 }
@@ -284,6 +298,7 @@ impl Inner {
             degraded: false,
             meta_dirty: true,
             adopted: false,
+            closed: false,
         }
     }
 
@@ -304,6 +319,9 @@ impl Inner {
     }
 
     fn open_writer(&mut self, identity: WriterIdentity) -> Result<WriterIndex, SpoolError> {
+        if self.closed || self.adopted {
+            return Err(SpoolError::Damaged("it is closed"));
+        }
         let free = self.slots.iter().position(|used| !used);
         let slot = free.ok_or(SpoolError::Limit { what: "open writers of one process", max: SLOTS_MAX as u64 })?;
         let index = self.writers.len() as u32;
