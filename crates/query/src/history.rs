@@ -308,3 +308,6 @@ fn question(organization: OrganizationId, query: &HistoryQuery) -> Question {
         .with_number(query.take.map_or(0, |take| take.0))
         .with(query.label.as_deref().map_or(&[0xff][..], str::as_bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,3 +319,6 @@ fn question(organization: OrganizationId, project: ProjectId, order: &RunOrder) 
 pub(crate) fn next_change(answer: &RunsAnswer) -> Option<Micros> {
     answer.runs.iter().filter_map(|run| crate::run::next_change(run.state, run.last_append)).min()
 }
+
+#[cfg(test)]
+mod tests;
