@@ -222,6 +222,11 @@ pub(crate) fn decode_batch(batch: &[u8]) -> Option<BatchHead> {
     })
 }
 
+/// The digest in a footer that [`decode_batch`] accepted.
+pub(crate) fn footer_digest(footer: &[u8]) -> [u8; 32] {
+    bytes_at(footer, BATCH_HEADER_BYTES + 16)
+}
+
 fn records_fill(batch: &[u8], count: u32) -> bool {
     let mut at = BATCH_HEADER_BYTES;
     for _ in 0..count {
@@ -262,3 +267,6 @@ pub(crate) fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out.copy_from_slice(&bytes[at..at + N]);
     out
 }
+
+#[cfg(test)]
+mod tests;

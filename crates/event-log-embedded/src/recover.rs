@@ -175,6 +175,8 @@ pub(crate) fn repair(storage: &dyn Storage, survey: Survey) -> Result<Recovered,
         let appendable = assembly.take(&mut segment, next_base)?;
         last = Some((segment, appendable));
     }
+    // Segments may be gone altogether.
+    assembly.hole_to(assembly.synced);
     let mut active = None;
     if let Some((segment, appendable)) = last
         && let Some((header, scan)) = segment.content

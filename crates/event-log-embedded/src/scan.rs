@@ -9,7 +9,7 @@ use std::io;
 use corral_domain::Micros;
 use sha2::{Digest, Sha256};
 
-use crate::format::{BatchHead, DATA_START, HEADER_BYTES, Hash, SegmentHeader, hash};
+use crate::format::{BatchHead, DATA_START, HEADER_BYTES, Hash, SegmentHeader, footer_digest, hash};
 use crate::storage::StorageFile;
 use crate::window::Window;
 
@@ -116,6 +116,9 @@ impl Walk {
             return false;
         }
         if head.is_footer {
+            if scan.gaps.is_empty() && footer_digest(bytes) != scan.sums.full.finish() {
+                tracing::error!(end = scan.end, "a segment's footer does not fit what stands before it");
+            }
             scan.sealed = true;
             return true;
         }

@@ -156,3 +156,6 @@ fn decode(bytes: &[u8], kind: SlotKind) -> Decoded<(u64, Slot)> {
     };
     Decoded::Valid((u64_at(bytes, 16), slot))
 }
+
+#[cfg(test)]
+mod tests;

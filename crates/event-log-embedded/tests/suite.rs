@@ -6,8 +6,12 @@ mod bit_flips;
 mod common;
 #[path = "suite/contract.rs"]
 mod contract;
+#[path = "suite/damage.rs"]
+mod damage;
 #[path = "suite/failures.rs"]
 mod failures;
+#[path = "suite/fixtures.rs"]
+mod fixtures;
 #[cfg(feature = "planted")]
 #[path = "suite/planted.rs"]
 mod planted;

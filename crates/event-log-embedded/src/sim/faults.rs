@@ -1,6 +1,7 @@
 //! A decorator of any storage: counts syncs, makes them slow, holds them up, lets things fail.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Faults {
     pub fail_next_sync: AtomicBool,
     /// The next sync of a directory fails, once.
     pub fail_next_dir_sync: AtomicBool,
+    /// Bytes of a file that the device cannot read: a part of its path, and the range.
+    pub bad_sectors: Mutex<Vec<(String, Range<u64>)>>,
     /// How long a sync takes.
     pub sync_us: AtomicU64,
     gate: Mutex<Gate>,
@@ -96,7 +99,8 @@ impl<S: Storage> Storage for FaultyStorage<S> {
             self.faults.space()?;
         }
         let inner = self.inner.open(path, mode)?;
-        Ok(Arc::new(FaultyFile { inner, faults: Arc::clone(&self.faults) }))
+        let path = path.to_owned();
+        Ok(Arc::new(FaultyFile { path, inner, faults: Arc::clone(&self.faults) }))
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.inner.rename(from, to)
@@ -111,12 +115,19 @@ impl<S: Storage> Storage for FaultyStorage<S> {
 }
 
 struct FaultyFile {
+    path: String,
     inner: Arc<dyn StorageFile>,
     faults: Arc<Faults>,
 }
 
 impl StorageFile for FaultyFile {
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = at..at + buffer.len() as u64;
+        let bad = self.faults.bad_sectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_bad = |(path, bad): &(String, Range<u64>)| {
+            self.path.contains(path) && bad.start < wanted.end && wanted.start < bad.end
+        };
+        fail_if(bad.iter().any(is_bad))?;
         self.inner.read_at(at, buffer)
     }
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -8,9 +8,9 @@ use corral_event_log_embedded::sim::{Image, SimStorage};
 use crate::common::{PARTITIONS, View, open, payload, report, view};
 
 /// Records of the largest append: what one damaged bit may take away.
-const APPEND_RECORDS: u64 = 3;
+pub(crate) const APPEND_RECORDS: u64 = 3;
 
-async fn small_log() -> (Image, Vec<View>) {
+pub(crate) async fn small_log() -> (Image, Vec<View>) {
     let sim = SimStorage::default();
     let log = open(sim.clone());
     for index in 0..36_u64 {
@@ -28,7 +28,7 @@ async fn small_log() -> (Image, Vec<View>) {
 }
 
 /// Holds what a damaged log shows against the whole one; answers how many records it lost.
-fn check(damaged: &[View], whole: &[View], what: &str) -> u64 {
+pub(crate) fn check(damaged: &[View], whole: &[View], what: &str) -> u64 {
     let mut lost = 0;
     for (damaged, whole) in damaged.iter().zip(whole) {
         assert_eq!((damaged.start, damaged.tail), (whole.start, whole.tail), "{what}");

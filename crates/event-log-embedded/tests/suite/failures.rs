@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use corral_domain::limits::LOG_QUEUE_BYTES_MAX;
 use corral_domain::{Offset, Partition};
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_embedded::disk::DiskStorage;
@@ -175,6 +177,11 @@ async fn a_newer_format_is_refused_untouched() {
 
 #[tokio::test]
 async fn another_number_of_partitions_is_refused() {
+    for partitions in [0, 65] {
+        let storage = Arc::new(SimStorage::default());
+        let refused = EmbeddedLog::open(storage, Options { partitions, ..options() }).map(|_| ());
+        assert!(matches!(&refused, Err(LogError::Invalid(reason)) if reason.contains("1 to 64")), "{refused:?}");
+    }
     let sim = SimStorage::default();
     drop(open(sim.clone()));
     let refused = EmbeddedLog::open(Arc::new(sim), Options { partitions: 8, ..options() }).map(|_| ());
@@ -196,4 +203,29 @@ async fn files_are_its_owners_alone() {
         modes.insert(path.is_dir(), mode);
     }
     assert_eq!(modes, BTreeMap::from([(true, 0o700), (false, 0o600)]));
+}
+
+#[tokio::test]
+async fn a_full_queue_says_later() {
+    const LARGE: usize = 800_000;
+    let (storage, faults) = FaultyStorage::new(SimStorage::default());
+    let log = Arc::new(EmbeddedLog::open(Arc::new(storage), Options::new(ticking_clock())).expect("the log opens"));
+    log.append(P0, vec![payload(1)]).await.expect("acknowledged");
+    faults.shut();
+    let mut waiting = JoinSet::new();
+    for _ in 0..LOG_QUEUE_BYTES_MAX / LARGE + 3 {
+        let log = Arc::clone(&log);
+        waiting.spawn(async move { log.append(P0, vec![Bytes::from(vec![1; LARGE])]).await });
+    }
+    let first = waiting.join_next().await.expect("one ends first").expect("it does not panic");
+    let Err(LogError::Unavailable(reason)) = first else { panic!("{first:?}") };
+    assert!(reason.contains("log_queue_bytes_max"), "{reason}");
+    log.append(Partition(2), vec![]).await.expect_err("still answers");
+    faults.open();
+    let mut acknowledged = 0;
+    while let Some(ended) = waiting.join_next().await {
+        acknowledged += u64::from(ended.expect("it does not panic").is_ok());
+    }
+    assert!(acknowledged >= (LOG_QUEUE_BYTES_MAX / LARGE) as u64 - 1, "{acknowledged} had room");
+    assert_eq!(log.tail(P0).await.expect("tail"), Offset(1 + acknowledged), "what was refused is not there");
 }
