@@ -2,31 +2,19 @@
 
 use corral_domain::limits::{ANSWER_POINTS_MAX, ANSWER_SERIES_MAX, BUCKETS_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX};
 use corral_domain::{Offset, OrganizationId, Partition, Position, RunId, Take};
-use corral_read_store::part;
-use corral_read_store::piece::Points;
 use corral_read_store::state::RunStateRow;
 
 use crate::answer::{Columns, HistoryAnswer, Series};
 use crate::bucket::{Buckets, Width};
 use crate::engine::Inner;
 use crate::series::{Select, SeriesRead, View};
-use crate::token::{self, Question};
+use crate::token::Question;
 use crate::{HistoryQuery, QueryError, XAxis};
+
+mod raw;
 
 /// Series of one run that are read at a time: what bounds the bytes held.
 const READ_SERIES_MAX: usize = 32;
-
-part! {
-    /// Where a raw answer goes on.
-    pub struct Place {
-        run: String,
-        take: Take,
-        metric: String,
-        label: String,
-        /// Points of that series that were answered.
-        points: u64,
-    }
-}
 
 /// A run of a question, as of its moment.
 pub(crate) struct RunView {
@@ -82,71 +70,6 @@ impl Inner {
                         answer.series.push(series.answer(run, &metrics[series.metric], columns));
                     }
                     // Folding is work: let others have a turn, and the caller go away.
-                    tokio::task::yield_now().await;
-                }
-                check_series(answer.series.len())?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn raw(
-        &self,
-        organization: OrganizationId,
-        query: &HistoryQuery,
-        answer: &mut HistoryAnswer,
-        reached: &mut Reached,
-    ) -> Result<(), QueryError> {
-        let question = question(organization, query);
-        let place: Option<Place> = token::decode(question, &query.page_token)?;
-        let mut left = if query.points_max == 0 { ANSWER_POINTS_MAX } else { query.points_max as usize };
-        let first_run = place.as_ref().and_then(|place| query.runs.iter().position(|run| run.as_str() == place.run));
-        for (number, run) in query.runs.iter().enumerate().skip(first_run.unwrap_or(0)) {
-            let here = place.as_ref().filter(|_| first_run == Some(number));
-            let Some(of_run) = self.run_view(organization, run, query).await? else { continue };
-            let take = here.map_or(of_run.take, |place| place.take);
-            let first = here.and_then(|place| query.metrics.iter().position(|name| *name == place.metric));
-            for metrics in query.metrics[first.unwrap_or(0)..].chunks(READ_SERIES_MAX) {
-                let select = Select { metrics, take: Some(take), label: query.label.as_deref() };
-                let read = self.read_series(organization, run, select, &of_run.view).await?;
-                reached.add(self.partition_of(organization, run), &read.state);
-                for series in &read.series {
-                    let name = &metrics[series.metric];
-                    let skip = match here {
-                        Some(place) if place.metric == *name && series.label < place.label => continue,
-                        Some(place) if place.metric == *name && series.label == place.label => place.points,
-                        _ => 0,
-                    };
-                    let page = raw_page(series, &of_run.view, skip, left)?;
-                    left -= page.points.len();
-                    if !page.points.is_empty() {
-                        let points = page.points.len() as u64 + skip;
-                        answer.series.push(series.answer(run, name, Columns::Raw(page.points)));
-                        if page.more {
-                            answer.next_page_token = token::encode(
-                                question,
-                                &Place {
-                                    run: run.to_string(),
-                                    take,
-                                    metric: name.clone(),
-                                    label: series.label.clone(),
-                                    points,
-                                },
-                            );
-                            return Ok(());
-                        }
-                    } else if page.more {
-                        // The page is full and this series has not begun.
-                        let place = Place {
-                            run: run.to_string(),
-                            take,
-                            metric: name.clone(),
-                            label: series.label.clone(),
-                            points: skip,
-                        };
-                        answer.next_page_token = token::encode(question, &place);
-                        return Ok(());
-                    }
                     tokio::task::yield_now().await;
                 }
                 check_series(answer.series.len())?;
@@ -213,26 +136,6 @@ pub(crate) fn bucket_series(series: &SeriesRead, view: &View, count: u32) -> Res
     let mut buckets = Buckets::new(Width::covering(min, max, count));
     series.for_each(view, false, |points| view.fold(points, &mut buckets))?;
     Ok(Some(buckets))
-}
-
-struct RawPage {
-    points: Points,
-    /// There are points behind the page.
-    more: bool,
-}
-
-/// At most `take` points of a series behind the first `skip`, in read order.
-fn raw_page(series: &SeriesRead, view: &View, skip: u64, take: usize) -> Result<RawPage, QueryError> {
-    let mut page = RawPage { points: Points::default(), more: false };
-    let mut seen = 0_u64;
-    series.for_each(view, true, |points| {
-        let from = skip.saturating_sub(seen).min(points.len() as u64) as usize;
-        let to = (from + take - page.points.len()).min(points.len());
-        page.points.extend(points, from..to);
-        page.more |= to < points.len();
-        seen += points.len() as u64;
-    })?;
-    Ok(page)
 }
 
 fn check_series(found: usize) -> Result<(), QueryError> {

@@ -211,3 +211,6 @@ pub(crate) fn next_change(state: RunState, last_append: Micros) -> Option<Micros
         RunState::Finished | RunState::Failed | RunState::Crashed => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,10 +23,12 @@ use crate::run::run_of_head;
 use crate::token::{self, Question};
 use crate::{QueryError, RunsQuery};
 
+mod cursor;
+
+use cursor::{Cursor, Cursors};
+
 /// Heads of all loaded projects (about 1 KB each).
 const HEADS_COUNT_MAX: usize = 500_000;
-/// Run ids of the orders that pages go through (about 50 bytes each).
-const CURSOR_RUNS_COUNT_MAX: usize = 1_000_000;
 /// A table that nobody asked for so long is forgotten.
 const IDLE_SECONDS_MAX: u64 = 600;
 /// How long the hub may be behind the checkpoint before the table is loaded again.
@@ -40,13 +42,7 @@ type TableKey = (OrganizationId, ProjectId);
 
 pub(crate) struct Tables {
     tables: Mutex<Cache<TableKey, (Shared, Duration)>>,
-    cursors: Mutex<Cache<u64, Arc<Cursor>>>,
-}
-
-/// The order that a first page had: pages behind it follow it, whatever has moved since.
-struct Cursor {
-    question: Question,
-    ids: Vec<RunId>,
+    cursors: Cursors,
 }
 
 /// A project's heads.
@@ -63,8 +59,7 @@ type Place = ((u64, u64), (SortKey, String));
 
 impl Tables {
     pub(crate) fn new() -> Self {
-        let cursors = Mutex::new(Cache::new(CURSOR_RUNS_COUNT_MAX));
-        Self { tables: Mutex::new(Cache::new(HEADS_COUNT_MAX)), cursors }
+        Self { tables: Mutex::new(Cache::new(HEADS_COUNT_MAX)), cursors: Cursors::new() }
     }
 
     /// Forgets tables that nobody has asked for.
@@ -87,7 +82,7 @@ impl Inner {
         let now = self.clock.now();
         let mut answer = RunsAnswer { total: heads.len() as u64, meta: cut.meta(None), ..RunsAnswer::default() };
         let cursor = match &place {
-            Some(((id, at), (_, last))) => self.cursor(*id, question, *at, last),
+            Some(((id, at), (_, last))) => self.tables.cursors.at((*id, *at), question, last),
             None => None,
         };
         let (cursor, from) = match cursor {
@@ -105,34 +100,11 @@ impl Inner {
         {
             let key = self.sort_key(organization, last, head, &order.by).await?;
             let id = place.map(|((id, _), _)| id).unwrap_or_default();
-            let id = self.keep_cursor(id, &cursor);
+            let id = self.tables.cursors.keep(id, &cursor, now);
             let at = (from + page.len()) as u64;
             answer.next_page_token = token::encode(question, &((id, at), (key, last.to_string())));
         }
         Ok(answer)
-    }
-
-    /// The rest of an earlier order, if it is still known and is what the token says.
-    fn cursor(&self, id: u64, question: Question, at: u64, last: &str) -> Option<(Arc<Cursor>, usize)> {
-        let mut cursors = self.tables.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        let cursor = cursors.get(&id)?.clone();
-        let at = usize::try_from(at).ok()?;
-        let before = cursor.ids.get(at.checked_sub(1)?)?;
-        (cursor.question == question && before.as_str() == last).then_some((cursor, at))
-    }
-
-    fn keep_cursor(&self, id: u64, cursor: &Arc<Cursor>) -> u64 {
-        let mut cursors = self.tables.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        if cursors.get(&id).is_some_and(|kept| Arc::ptr_eq(kept, cursor)) {
-            return id;
-        }
-        // Not met again after a restart: the question and the last run are compared all the same.
-        let mut id = self.clock.now().0 as u64;
-        while cursors.get(&id).is_some() {
-            id = id.wrapping_add(1);
-        }
-        cursors.put(id, cursor.clone(), cursor.ids.len() + 1);
-        id
     }
 
     /// Every run behind `place`, in order.
@@ -212,9 +184,8 @@ impl Inner {
         // Dropped in the middle it may have missed something.
         table.loaded = false;
         let caught_up = self.catch_up(key, table, cut);
-        match tokio::time::timeout(Duration::from_millis(BEHIND_WAIT_MS_MAX), caught_up).await {
-            Ok(caught_up) => table.loaded = caught_up?,
-            Err(_) => {}
+        if let Ok(caught_up) = tokio::time::timeout(Duration::from_millis(BEHIND_WAIT_MS_MAX), caught_up).await {
+            table.loaded = caught_up?;
         }
         if table.loaded { Ok(()) } else { self.load(key, table).await }
     }

@@ -2,28 +2,23 @@
 //!
 //! It shares no code with the projections: what a read must answer is the list of points in log order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use corral_domain::metric::MetricRegistered;
-use corral_domain::{
-    Column, LogEpoch, Micros, Offset, OrganizationId, Partition, ProjectId, RunEntry, RunId, StepGroup, StreamKey,
-    Take, Value,
-};
+use corral_domain::{LogEpoch, Micros, Offset, OrganizationId, Partition, ProjectId, RunId, StreamKey, Value};
 use corral_hub::{Hub, Message, Nudge};
 use corral_read_store::layout::Row;
-use corral_read_store::piece::{self, Points};
-use corral_read_store::series::{BlockRow, DirectoryEntry, DirectoryRow, SeriesRow, SeriesStat, SeriesStatRow};
-use corral_read_store::stat::Arrival;
-use corral_read_store::state::{Level, RunInfoRow, RunStateRow};
-use corral_read_store::tail::TailRow;
-use corral_read_store::{
-    Checkpoint, Key, MemoryStore, Mutation, ReadStore, WriteBatch, metric, project, run, series, state, tail,
-};
+use corral_read_store::state::RunInfoRow;
+use corral_read_store::{Checkpoint, Key, MemoryStore, Mutation, ReadStore, WriteBatch, project, run, state};
 use corral_tasks::{ManualClock, Tasks};
 
 use crate::{Engine, Options};
+
+mod sim;
+
+use sim::Rows;
+pub(crate) use sim::Sim;
 
 pub(crate) const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
 pub(crate) const PROJECT: ProjectId = ProjectId::from_bytes([2; 16]);
@@ -50,22 +45,6 @@ pub(crate) struct World {
     pub(crate) tell: bool,
     offsets: BTreeMap<Partition, u64>,
     pub(crate) runs: BTreeMap<RunId, Sim>,
-}
-
-/// One run as the plain program knows it.
-pub(crate) struct Sim {
-    pub(crate) state: RunStateRow,
-    pub(crate) head: run::RunHeadRow,
-    metrics: Vec<String>,
-    series: Vec<SeriesRow>,
-    writers: Vec<(String, Vec<String>, u64)>,
-    tail: Vec<(u32, Points)>,
-    tail_rows: Vec<Key>,
-    sets: HashMap<(u8, u32), (BTreeMap<u32, Points>, Vec<Key>)>,
-    stats: BTreeMap<u32, SeriesStat>,
-    replaced: Vec<(u64, Vec<Key>)>,
-    /// Every point of (take, metric, label), in log order.
-    pub(crate) logged: BTreeMap<(Take, String, String), Points>,
 }
 
 pub(crate) fn run_id(name: &str) -> RunId {
@@ -158,16 +137,15 @@ impl World {
         let now = self.tick();
         let scale = self.scale;
         let sim = self.runs.get_mut(id).expect("an open run");
-        let mut rows = Vec::new();
-        sim.take_record(id, (offset, now), &record, &mut rows);
-        let mut turned = false;
-        turned |= sim.merge(id, scale, &mut rows);
+        let mut rows = Rows::new(id, scale);
+        sim.take_record((offset, now), &record, &mut rows);
+        let mut turned = sim.merge(&mut rows);
         if sim.state.tail_points >= scale.seal_points {
-            sim.seal(id, scale, offset, &mut rows);
+            sim.seal(offset, &mut rows);
             turned = true;
         }
         sim.state.turn += u64::from(turned);
-        self.commit(id, offset, now, rows).await;
+        self.commit(id, offset, now, rows.into_list()).await;
     }
 
     /// Three phases of one event, deletes that are due, nudge and checkpoint told.
@@ -203,204 +181,5 @@ impl World {
         }
         self.hub.publish(Nudge { stream, partition, applied_through: offset.next() });
         self.hub.publish(Message::Checkpointed { partition, offset: offset.next() });
-    }
-}
-
-impl Sim {
-    fn new(now: Micros) -> Self {
-        let head = run::RunHeadRow { project: PROJECT, created: now, ..run::RunHeadRow::default() };
-        let state = RunStateRow { project: Some(PROJECT), state: 1, ..RunStateRow::default() };
-        Self {
-            state,
-            head,
-            metrics: Vec::new(),
-            series: Vec::new(),
-            writers: Vec::new(),
-            tail: Vec::new(),
-            tail_rows: Vec::new(),
-            sets: HashMap::new(),
-            stats: BTreeMap::new(),
-            replaced: Vec::new(),
-            logged: BTreeMap::new(),
-        }
-    }
-
-    fn just_turned(&self) -> bool {
-        self.replaced.iter().any(|(turn, _)| *turn == self.state.turn)
-    }
-
-    fn index<T: PartialEq>(list: &mut Vec<T>, item: T) -> (u32, bool) {
-        if let Some(at) = list.iter().position(|one| *one == item) {
-            return (at as u32, false);
-        }
-        list.push(item);
-        (list.len() as u32 - 1, true)
-    }
-
-    fn take_record(
-        &mut self,
-        id: &RunId,
-        (offset, now): (Offset, Micros),
-        record: &Record<'_>,
-        rows: &mut Vec<(Key, Bytes)>,
-    ) {
-        let writer = match self.writers.iter().position(|(label, _, _)| label == record.label) {
-            Some(at) => at,
-            None => {
-                self.writers.push((record.label.to_owned(), Vec::new(), 0));
-                self.writers.len() - 1
-            }
-        };
-        let (mut entries, mut columns) = (Vec::new(), Vec::new());
-        let duplicates = record.duplicates.min(self.writers[writer].2 as usize);
-        let first = self.writers[writer].2 + 1 - duplicates as u64;
-        for (at, name) in record.metrics.iter().enumerate() {
-            let (metric, new) = Self::index(&mut self.metrics, (*name).to_owned());
-            if new {
-                let row = metric::MetricRow { name: (*name).to_owned() };
-                rows.push((metric::key(ORGANIZATION, id, metric), row.encode()));
-            }
-            let (number, new) = Self::index(&mut self.writers[writer].1, (*name).to_owned());
-            if new && duplicates == 0 {
-                entries.push(RunEntry::MetricRegistered(MetricRegistered { id: number, name: (*name).to_owned() }));
-            }
-            if new {
-                let row = metric::WriterMetricRow { metric };
-                rows.push((metric::writer_key(ORGANIZATION, id, writer as u32, number), row.encode()));
-            }
-            let of = SeriesRow { take: self.state.take, metric, label: record.label.to_owned() };
-            let (series, new) = Self::index(&mut self.series, of.clone());
-            if new {
-                rows.push((series::key(ORGANIZATION, id, series), of.encode()));
-            }
-            let kind = record.rows[0].2[at].column_type();
-            let values: Vec<u8> =
-                record.rows.iter().flat_map(|row| row.2[at].to_bits().to_le_bytes()[..kind.width()].to_vec()).collect();
-            columns.push(Column { metric: number, kind, values: values.into() });
-            let mut points = Points::new(kind);
-            for (step, time, values) in &record.rows[duplicates..] {
-                points.push(*step, *time, now, values[at]);
-                let arrival = Arrival { step: *step, time_us: *time, appended_us: now.0, value: values[at] };
-                self.stats.entry(series).or_default().add(arrival);
-            }
-            let key = (self.state.take, (*name).to_owned(), record.label.to_owned());
-            self.logged.entry(key).or_default().extend(&points, 0..points.len());
-            self.state.points += points.len() as u64;
-            self.state.tail_points += points.len() as u64;
-            self.tail.push((series, points));
-        }
-        let le = |pick: fn(&(i64, i64, Vec<Value>)) -> i64| -> Bytes {
-            record.rows.iter().flat_map(|row| pick(row).to_le_bytes()).collect()
-        };
-        let registered = entries.len() as u64;
-        entries.push(RunEntry::Points(StepGroup {
-            rows: record.rows.len() as u32,
-            steps: le(|row| row.0),
-            times: le(|row| row.1),
-            columns,
-        }));
-        let last = first + registered + record.rows.len() as u64 - 1;
-        let row = TailRow {
-            append_time: now,
-            take: self.state.take,
-            writer: writer as u32,
-            label: record.label.to_owned(),
-            first,
-            keep: vec![(first + duplicates as u64, last)],
-            points: 0,
-            payload: corral_event_codec::encode_run_items(&entries),
-        };
-        self.writers[writer].2 = last;
-        let key = tail::key(tail::partition(ORGANIZATION, id, self.state.seals), offset);
-        self.tail_rows.push(key.clone());
-        rows.push((key, row.encode()));
-    }
-
-    fn level(&mut self, level: usize) -> &mut Level {
-        if self.state.levels.len() <= level {
-            self.state.levels.resize(level + 1, Level::default());
-        }
-        &mut self.state.levels[level]
-    }
-
-    fn seal(&mut self, id: &RunId, scale: Scale, offset: Offset, rows: &mut Vec<(Key, Bytes)>) {
-        let mut pieces: BTreeMap<u32, Points> = BTreeMap::new();
-        for (series, points) in self.tail.drain(..) {
-            pieces.entry(series).or_default().extend(&points, 0..points.len());
-        }
-        self.put_set(id, scale, 0, pieces, rows);
-        let turn = self.state.turn + 1;
-        self.replaced.push((turn, std::mem::take(&mut self.tail_rows)));
-        self.state.sealed = offset.next();
-        self.state.seals += 1;
-        self.state.tail_points = 0;
-        for (series, stat) in &self.stats {
-            let row = SeriesStatRow { seals: self.state.seals, stat: stat.clone(), before: SeriesStat::default() };
-            rows.push((series::stat_key(ORGANIZATION, id, *series), row.encode()));
-        }
-    }
-
-    fn merge(&mut self, id: &RunId, scale: Scale, rows: &mut Vec<(Key, Bytes)>) -> bool {
-        let full = self.state.levels.iter().position(|level| level.sets.len() >= scale.sets);
-        let Some(level) = full else { return false };
-        let numbers: Vec<u32> = self.state.levels[level].sets.drain(..scale.sets).collect();
-        let (mut pieces, mut gone) = (BTreeMap::<u32, Points>::new(), Vec::new());
-        for number in numbers {
-            let (set, keys) = self.sets.remove(&(level as u8, number)).expect("a living set");
-            gone.extend(keys);
-            for (series, points) in set {
-                pieces.entry(series).or_default().extend(&points, 0..points.len());
-            }
-        }
-        self.put_set(id, scale, level + 1, pieces, rows);
-        self.replaced.push((self.state.turn + 1, gone));
-        true
-    }
-
-    fn put_set(
-        &mut self,
-        id: &RunId,
-        scale: Scale,
-        level: usize,
-        pieces: BTreeMap<u32, Points>,
-        rows: &mut Vec<(Key, Bytes)>,
-    ) {
-        let number = self.level(level).next;
-        let (mut keys, mut set) = (Vec::new(), BTreeMap::new());
-        let mut entries: Vec<DirectoryEntry> = Vec::new();
-        for (series, mut points) in pieces {
-            let partition = series::chunk_partition(ORGANIZATION, id, series);
-            let mut i = 0;
-            while points.len() >= scale.chunk {
-                let chunk = points.split_front(scale.chunk);
-                rows.push((series::chunk_key(partition.clone(), level as u8, number, i), piece::encode(&chunk)));
-                i += 1;
-            }
-            if points.is_empty() {
-                continue;
-            }
-            let block = entries.len() as u32 / 2;
-            let key = series::block_key(ORGANIZATION, id, level as u8, number, block);
-            entries.push(DirectoryEntry { series, points: points.len() as u32, block });
-            let open = rows.iter().find(|(row, _)| *row == key);
-            let mut row = open.map_or_else(BlockRow::default, |(_, value)| BlockRow::decode(value).expect("our own"));
-            row.pieces.push((series, piece::encode(&points)));
-            rows.retain(|(k, _)| *k != key);
-            rows.push((key.clone(), row.encode()));
-            keys.push(key);
-            set.insert(series, points);
-        }
-        let parts: Vec<&[DirectoryEntry]> = if entries.is_empty() { vec![&[]] } else { entries.chunks(3).collect() };
-        for (part, entries) in parts.iter().enumerate() {
-            let from = if part == 0 { 0 } else { entries[0].series };
-            let key = series::directory_key(ORGANIZATION, id, level as u8, number, from);
-            let row = DirectoryRow { part: part as u32, last: part + 1 == parts.len(), entries: entries.to_vec() };
-            rows.push((key.clone(), row.encode()));
-            keys.push(key);
-        }
-        self.sets.insert((level as u8, number), (set, keys));
-        let row = self.level(level);
-        row.next += 1;
-        row.sets.push(number);
     }
 }

@@ -156,10 +156,10 @@ pub(super) fn put_values(values: &Values, out: &mut Vec<u8>) {
 }
 
 fn put_numbers<T: Number, const N: usize>(list: &[T], to_le: fn(T) -> [u8; N], out: &mut Vec<u8>) {
-    if list.len() >= PCO_VALUES_FROM {
-        if let Ok(bytes) = simple_compress(list, &values_config(list.len())) {
-            return put_column(PCO, &bytes, out);
-        }
+    if list.len() >= PCO_VALUES_FROM
+        && let Ok(bytes) = simple_compress(list, &values_config(list.len()))
+    {
+        return put_column(PCO, &bytes, out);
     }
     let bytes: Vec<u8> = list.iter().flat_map(|value| to_le(*value)).collect();
     put_column(PLAIN, &bytes, out);
