@@ -4,6 +4,7 @@ use std::io::Write;
 
 use corral_spool::{Options, Owner, Spool, WriterIdentity};
 
+#[allow(clippy::disallowed_methods, reason = "measuring is what it is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args()
         .nth(1)

@@ -8,7 +8,7 @@ use crate::layout::{FileHeader, ItemHeader};
 
 /// A control file is followed by the next at this size.
 const CONTROL_FILE_BYTES: u64 = 1 << 20;
-/// `ACKED_BY_END`: a note stays for as long as its writer does.
+/// In the place of a seq: a note stays for as long as its writer does.
 const WHILE_OPEN: u64 = u64::MAX;
 
 struct ControlFile {
@@ -69,10 +69,9 @@ impl Control {
     /// Removes the full files of which `acked(writer)` covers everything (`None`: the writer is done).
     pub(crate) fn prune(&mut self, acked: impl Fn(u32) -> Option<u64>) {
         let last = self.files.len().saturating_sub(1);
-        let mut index = 0;
         let full = |file: &ControlFile| file.file.end() >= CONTROL_FILE_BYTES;
         let mut kept = Vec::with_capacity(self.files.len());
-        for file in std::mem::take(&mut self.files) {
+        for (index, file) in std::mem::take(&mut self.files).into_iter().enumerate() {
             let needed = file.last.iter().any(|(writer, seq)| acked(*writer).is_some_and(|acked| acked < *seq));
             if needed || (index == last && !full(&file)) {
                 kept.push(file);
@@ -80,7 +79,6 @@ impl Control {
                 self.bytes = self.bytes.saturating_sub(file.file.end());
                 file.file.remove();
             }
-            index += 1;
         }
         self.files = kept;
     }

@@ -122,10 +122,11 @@ impl Inner {
         let index = cursor.writer.0;
         let writer = self.writer_mut(index)?;
         let last = writer.last_seq;
-        if let Some((from, spot)) = writer.resume.take_if(|(from, _)| *from <= cursor.next) {
-            if from == cursor.next && spot.extent >= cursor.spot.extent {
-                cursor.spot = spot;
-            }
+        if let Some((from, spot)) = writer.resume.take_if(|(from, _)| *from <= cursor.next)
+            && from == cursor.next
+            && spot.extent >= cursor.spot.extent
+        {
+            cursor.spot = spot;
         }
         let mut hops = HOP_BYTES_MAX;
         let mut block = Block::default();

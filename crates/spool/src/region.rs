@@ -153,6 +153,7 @@ fn lock(file: &File) -> std::io::Result<bool> {
     }
 }
 
+#[allow(clippy::unnecessary_cast, reason = "the field's type differs by architecture")]
 fn can_map(file: &File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|found| [EXT4, XFS, TMPFS].contains(&(found.f_type as i64)))
 }

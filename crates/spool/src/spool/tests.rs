@@ -191,6 +191,7 @@ fn a_replaced_item_is_a_gap_from_then_on_and_after_adoption() {
     check(&spool);
     let path = spool.path().to_owned();
     assert!(!spool.close().expect("close"), "eight items are not acknowledged");
+    drop(spool);
     let adopted = Spool::adopt(&path).expect("adopt").expect("nobody's");
     check(&adopted);
     assert!(adopted.append(a, 1, &[1]).is_err(), "an adopted ring is never appended to");
@@ -219,6 +220,7 @@ fn without_mapping_a_thread_writes_the_same_file() {
     }
     let path = spool.path().to_owned();
     assert!(!spool.close().expect("close"));
+    drop(spool);
     let adopted = Spool::adopt(&path).expect("adopt").expect("nobody's");
     let all = read_all(&adopted, a, 1);
     assert_eq!(all.len(), 3_000);
