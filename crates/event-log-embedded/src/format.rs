@@ -43,6 +43,8 @@ const KIND_RECORDS: u8 = 1;
 const KIND_FOOTER: u8 = 2;
 const CODEC_PLAIN: u8 = 0;
 const FOOTER_BYTES: usize = 8 + 8 + 32;
+/// A footer with its head: the last bytes of a sealed segment.
+pub(crate) const FOOTER_BATCH_BYTES: usize = BATCH_HEADER_BYTES + FOOTER_BYTES;
 
 /// The first half of a SHA-256.
 pub(crate) type Hash = [u8; 16];
@@ -210,7 +212,7 @@ pub(crate) fn decode_batch(batch: &[u8]) -> Option<BatchHead> {
         return None;
     }
     let (count, kind, codec) = (u32_at(batch, 56), batch[60], batch[61]);
-    let is_footer = kind == KIND_FOOTER && count == 0 && batch.len() == BATCH_HEADER_BYTES + FOOTER_BYTES;
+    let is_footer = kind == KIND_FOOTER && count == 0 && batch.len() == FOOTER_BATCH_BYTES;
     let is_records = kind == KIND_RECORDS && codec == CODEC_PLAIN && count > 0 && records_fill(batch, count);
     (is_footer || is_records).then(|| BatchHead {
         first: u64_at(batch, 16),

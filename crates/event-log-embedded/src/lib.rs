@@ -60,7 +60,7 @@ mod writer;
 
 /// Partitions of a log that nobody chose otherwise for.
 pub const PARTITIONS: u16 = 4;
-/// A segment's size, also what is preallocated for it.
+/// A segment's size; a batch that is larger has one to itself.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const IDENTITY: &str = "identity";
 

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use corral_domain::{Micros, Offset, Partition};
 use corral_event_log::{Hole, LogError, LogIdentity};
 
-use crate::format::{Decoded, HEADER_BYTES, Hash, SegmentHeader};
+use crate::format::{DATA_START, Decoded, FOOTER_BATCH_BYTES, HEADER_BYTES, Hash, SegmentHeader};
 use crate::lane::{LaneState, Segment};
 use crate::planted;
 use crate::scan::{Full, Scan, scan};
 use crate::slots::{self, Found, Slot, SlotFile, SlotKind};
 use crate::storage::{OpenMode, Storage, StorageFile};
+use crate::window::Window;
 
 pub(crate) const SEGMENT_SUFFIX: &str = ".seg";
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -65,7 +66,9 @@ pub(crate) struct Active {
     /// Where the next batch goes.
     pub(crate) at: u64,
     pub(crate) full: Full,
-    /// The file has to be cut to `at` and allocated before it is written to.
+    /// The file's length: zeros, reserved, from `at` on.
+    pub(crate) allocated: u64,
+    /// Something stands behind `at`: the file has to be cut there before it is written to.
     pub(crate) needs_reset: bool,
 }
 
@@ -124,7 +127,11 @@ fn survey_segment(
     let read = file.read_at(0, &mut start).unwrap_or(0);
     let content = match SegmentHeader::decode(&start[..read]) {
         Decoded::Newer(version) => return Err(newer(&path, version)),
-        Decoded::Damaged => None,
+        Decoded::Damaged => {
+            let header = rescue_header(&*file, identity, partition, Offset(base)).map_err(io_failed)?;
+            let scanned = header.map(|header| Ok((header, scan(&*file, &header, below.unwrap_or(u64::MAX))?)));
+            scanned.transpose().map_err(io_failed)?
+        }
         Decoded::Valid(header) => {
             let own = header.identity.log_id == identity.log_id && header.identity.partitions == identity.partitions;
             if !own || header.partition != partition || header.base.0 != base {
@@ -136,6 +143,30 @@ fn survey_segment(
         }
     };
     Ok(Surveyed { base, path, file, content })
+}
+
+/// What is needed of a header whose copies are both damaged: the salt also begins the first batch, and the footer.
+fn rescue_header(
+    file: &dyn StorageFile,
+    identity: LogIdentity,
+    partition: u16,
+    base: Offset,
+) -> io::Result<Option<SegmentHeader>> {
+    let size = file.size()?;
+    for at in [DATA_START, size.saturating_sub(FOOTER_BATCH_BYTES as u64)] {
+        let mut salt = [0; 8];
+        let read = file.read_at(at, &mut salt).unwrap_or(0);
+        let salt = u64::from_le_bytes(salt);
+        if read < 8 || salt == 0 {
+            continue;
+        }
+        if let Some(frame) = Window::new(file, salt, size, FOOTER_BATCH_BYTES).frame(at)? {
+            // Behind damage to the first batch no hash is known, and none is asked for.
+            let (previous, last_time) = (frame.head.previous, Micros(i64::MIN));
+            return Ok(Some(SegmentHeader { identity, partition, base, salt, previous, last_time }));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads a slot file of this log. Nothing if it is missing or damaged.
@@ -184,8 +215,9 @@ pub(crate) fn repair(storage: &dyn Storage, survey: Survey) -> Result<Recovered,
         let cut = appendable && scan.dirty_tail;
         make_durable(&*segment.file, &scan, assembly.synced, cut).map_err(io_failed)?;
         let Scan { end_at: at, sums, .. } = scan;
-        let needs_reset = cut;
-        active = appendable.then(|| Active { file: segment.file, header, at, full: sums.full, needs_reset });
+        let (allocated, full) = (segment.file.size().map_err(io_failed)?, sums.full);
+        let file = segment.file;
+        active = appendable.then(|| Active { file, header, at, full, allocated, needs_reset: false });
     }
     // A process that was killed may have left names that are not durable yet.
     storage.sync_dir(&dir).map_err(io_failed)?;

@@ -20,8 +20,10 @@ use crate::queue::{Queue, Request, Taken};
 use crate::recover::{Active, Recovered, TEMPORARY_SUFFIX, partition_dir, segment_path, start_path};
 use crate::scan::{Full, IndexEntry};
 use crate::slots::{self, Slot, SlotFile, SlotKind};
-use crate::storage::{OpenMode, Storage, is_out_of_space};
+use crate::storage::{OpenMode, Storage, StorageFile, is_out_of_space};
 
+/// A segment's space is reserved this far ahead: then a sync has no length to write, and a full disk is met early.
+const ALLOCATE_BYTES: u64 = 8 * 1024 * 1024;
 /// A partition that had nothing to do for this long makes its mark durable.
 const IDLE_MS: u64 = 100;
 
@@ -140,11 +142,9 @@ impl Writer {
         };
         let active = self.active.insert(active);
         if active.needs_reset {
-            // Clears what a failed write or a torn tail left behind the end, and reserves the space again.
-            let cut = active.file.truncate(active.at);
-            let cleared = cut.and_then(|()| active.file.allocate(self.shared.segment_bytes_max));
-            cleared.map_err(|error| Failure::of("the segment's space", &error))?;
-            active.needs_reset = false;
+            // What a failed write left behind the end.
+            active.file.truncate(active.at).map_err(|error| Failure::of("the segment's end", &error))?;
+            (active.needs_reset, active.allocated) = (false, active.at);
         }
         Ok(Group::new(active.header.salt, active.at, self.stand.clone(), active.full.clone()))
     }
@@ -163,6 +163,12 @@ impl Writer {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
+        let end = active.at + group.bytes.len() as u64;
+        if end > active.allocated {
+            let ahead = (end + ALLOCATE_BYTES).min(self.shared.segment_bytes_max.max(end));
+            let allocated = reserve(&*active.file, ahead, end);
+            active.allocated = allocated.map_err(|error| Failure::of("the segment's space", &error))?;
+        }
         active.needs_reset = true;
         active.file.write_at(active.at, &group.bytes).map_err(|error| Failure::of("the segment", &error))?;
         active.needs_reset = false;
@@ -247,12 +253,16 @@ impl Writer {
         let (identity, partition, base) = (self.shared.identity, self.partition, Offset(next));
         let header = SegmentHeader { identity, partition, base, salt: random_salt(), previous, last_time };
         let copy = header.encode();
-        let made = file.allocate(self.shared.segment_bytes_max).and_then(|()| file.write_at(0, &[copy, copy].concat()));
-        if let Err(error) = made {
+        let ahead = self.shared.segment_bytes_max.clamp(DATA_START, ALLOCATE_BYTES);
+        let made = reserve(&*file, ahead, DATA_START).and_then(|allocated| {
+            file.write_at(0, &[copy, copy].concat())?;
+            Ok(allocated)
+        });
+        let allocated = made.map_err(|error| {
             // Gives back what was reserved; what cannot be removed now is a leftover that recovery removes.
             let _ = storage.remove(&temporary);
-            return Err(failed(error));
-        }
+            failed(error)
+        })?;
         file.sync().map_err(device_failed)?;
         storage.rename(&temporary, &path).map_err(failed)?;
         if !planted::bug(planted::DIRECTORY_NOT_SYNCED) {
@@ -261,7 +271,7 @@ impl Writer {
         let (at, salt, index) = (DATA_START, header.salt, Vec::new());
         self.lane.add_segment(Segment { base: next, end: next, end_at: at, salt, path, index });
         self.stand.last_index_at = None;
-        Ok(Active { file, header, at, full: Full::new(&copy), needs_reset: false })
+        Ok(Active { file, header, at, full: Full::new(&copy), allocated, needs_reset: false })
     }
 
     fn sync_mark(&mut self) {
@@ -325,6 +335,15 @@ fn again(error: &LogError) -> LogError {
     match error {
         LogError::Unavailable(reason) => LogError::Unavailable(reason.clone()),
         other => LogError::Fatal(other.to_string()),
+    }
+}
+
+/// Reserves a file's space up to `ahead`, or `least` if there is no room for more; answers which.
+fn reserve(file: &dyn StorageFile, ahead: u64, least: u64) -> io::Result<u64> {
+    match file.allocate(ahead) {
+        Ok(()) => Ok(ahead),
+        Err(error) if is_out_of_space(&error) => file.allocate(least).map(|()| least),
+        Err(error) => Err(error),
     }
 }
 

@@ -13,6 +13,8 @@ use crate::storage::{OpenMode, Storage, StorageFile};
 pub struct Faults {
     /// Syncs of files (not of directories) that were asked for.
     pub syncs: AtomicU64,
+    /// Files that are open.
+    pub open_files: AtomicU64,
     /// Writes and allocations fail for want of space; a write has written half of its bytes before.
     pub full: AtomicBool,
     /// The next sync of a file fails, once, as Linux does it: the one after it succeeds.
@@ -100,6 +102,7 @@ impl<S: Storage> Storage for FaultyStorage<S> {
         }
         let inner = self.inner.open(path, mode)?;
         let path = path.to_owned();
+        self.faults.open_files.fetch_add(1, Ordering::SeqCst);
         Ok(Arc::new(FaultyFile { path, inner, faults: Arc::clone(&self.faults) }))
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -118,6 +121,12 @@ struct FaultyFile {
     path: String,
     inner: Arc<dyn StorageFile>,
     faults: Arc<Faults>,
+}
+
+impl Drop for FaultyFile {
+    fn drop(&mut self) {
+        self.faults.open_files.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl StorageFile for FaultyFile {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use corral_domain::limits::LOG_QUEUE_BYTES_MAX;
+use corral_domain::limits::{LOG_OPEN_FILES_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_domain::{Offset, Partition};
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_embedded::disk::DiskStorage;
@@ -228,4 +228,19 @@ async fn a_full_queue_says_later() {
     }
     assert!(acknowledged >= (LOG_QUEUE_BYTES_MAX / LARGE) as u64 - 1, "{acknowledged} had room");
     assert_eq!(log.tail(P0).await.expect("tail"), Offset(1 + acknowledged), "what was refused is not there");
+}
+
+#[tokio::test]
+async fn readers_keep_few_files_open() {
+    let (storage, faults) = FaultyStorage::new(SimStorage::default());
+    let log = open(storage);
+    let before = faults.open_files.load(Ordering::SeqCst);
+    for index in 0..200 {
+        log.append(P0, vec![payload(index), payload(index)]).await.expect("acknowledged");
+    }
+    assert_eq!(view(&log).await[0].records.len(), 400);
+    let start = log.trim(P0, Offset(200)).await.expect("trimmed");
+    assert!(start > Offset(100), "many segments: {start}");
+    let open = faults.open_files.load(Ordering::SeqCst) - before;
+    assert!((2..=LOG_OPEN_FILES_MAX as u64 + 2).contains(&open), "{open} files are open");
 }

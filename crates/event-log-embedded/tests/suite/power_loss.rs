@@ -121,12 +121,15 @@ fn check(views: &[View], told: &Told, moment: usize, what: &str) {
     }
 }
 
-/// Opens an image twice; answers what it showed and the disk of the first opening.
-async fn recover(image: &Image, what: &str) -> (Vec<View>, SimStorage) {
+/// Opens an image, or opens it twice; answers what it showed and the disk of the first opening.
+async fn recover(image: &Image, twice: bool, what: &str) -> (Vec<View>, SimStorage) {
     let sim = SimStorage::new(image.clone());
     let log = EmbeddedLog::open(Arc::new(sim.clone()), options()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let views = view(&log).await;
     drop(log);
+    if !twice {
+        return (views, sim);
+    }
     let once = sim.live();
     let again = SimStorage::new(once.clone());
     let log = open(again.clone());
@@ -162,21 +165,24 @@ async fn no_power_cut_loses_what_was_acknowledged() {
                 check(views, &told, moment, &what);
                 continue;
             }
-            let (views, recovered) = recover(&image, &what).await;
+            let thorough = images.len().is_multiple_of(4);
+            let (views, recovered) = recover(&image, thorough, &what).await;
             check(&views, &told, moment, &what);
-            if images.len().is_multiple_of(7) {
+            if images.len().is_multiple_of(8) {
                 let recovery = recovered.history();
                 for second in 0..recovery.moments() {
                     for (part, image) in recovery.crash(second).images(2, second as u64) {
                         if during_recovery.insert(image.digest()) && !images.contains_key(&image.digest()) {
                             let what = format!("{what}, and in its recovery behind {second}, {part}");
-                            let (again, _) = recover(&image, &what).await;
+                            let (again, _) = recover(&image, false, &what).await;
                             assert_eq!(again, views, "{what}: the state after two crashes is the state after one");
                         }
                     }
                 }
             }
-            append_after(recovered, &views, &what).await;
+            if thorough {
+                append_after(recovered, &views, &what).await;
+            }
             images.insert(image.digest(), views);
         }
     }
