@@ -6,19 +6,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use corral_domain::{OrganizationId, RunId, Take};
+use corral_domain::{Offset, OrganizationId, RunId, Take};
 use corral_read_store::layout::KeyBytes;
 use corral_read_store::metric::{self, DICTIONARY_ROWS, MetricRow, WriterMetricRow};
 use corral_read_store::series::SeriesRow;
 use corral_read_store::state::RunStateRow;
+use corral_read_store::tail::TailRow;
 use corral_read_store::{Range, Row, Table};
 
 use crate::QueryError;
 use crate::cache::Cache;
 use crate::engine::Inner;
+use crate::tail::TailColumns;
 
-/// Names, series and writers' ids that are kept over all runs (about 100 bytes each).
-const DICTIONARY_ENTRIES_MAX: usize = 500_000;
+/// Names, series, writers' ids and thirds of tail points that are kept over all runs (about 100 bytes each).
+const DICTIONARY_ENTRIES_MAX: usize = 300_000;
 
 type Shared = Arc<tokio::sync::Mutex<Dictionary>>;
 
@@ -56,9 +58,14 @@ pub(crate) struct Dictionary {
     by_key: HashMap<(Take, u32, String), u32>,
     /// Writer's index -> its id -> metric.
     writers: HashMap<u32, Vec<u32>>,
+    tail: TailColumns,
 }
 
 impl Dictionary {
+    /// The tail, as it was last loaded.
+    pub(crate) fn tail(&self) -> &TailColumns {
+        &self.tail
+    }
     pub(crate) fn metric(&self, name: &str) -> Option<u32> {
         self.by_name.get(name).copied()
     }
@@ -82,7 +89,8 @@ impl Dictionary {
         self.writers.get(&writer)?.get(id as usize).copied()
     }
     fn weight(&self) -> usize {
-        1 + self.metrics.len() + self.series.len() + self.writers.values().map(Vec::len).sum::<usize>()
+        let ids: usize = self.writers.values().map(Vec::len).sum();
+        1 + self.metrics.len() + self.series.len() + ids + self.tail.weight()
     }
 }
 
@@ -91,7 +99,16 @@ pub(crate) struct RunDictionary<'a> {
     inner: &'a Inner,
     organization: OrganizationId,
     run: &'a RunId,
+    shared: Shared,
     guard: tokio::sync::OwnedMutexGuard<Dictionary>,
+}
+
+impl Drop for RunDictionary<'_> {
+    /// Says how much is kept now.
+    fn drop(&mut self) {
+        let weight = self.guard.weight();
+        self.inner.dictionaries.weigh(self.organization, self.run, &self.shared, weight);
+    }
 }
 
 impl std::ops::Deref for RunDictionary<'_> {
@@ -111,13 +128,9 @@ impl Inner {
     ) -> Result<RunDictionary<'a>, QueryError> {
         let shared = self.dictionaries.of(organization, run);
         let guard = shared.clone().lock_owned().await;
-        let mut dictionary = RunDictionary { inner: self, organization, run, guard };
-        let before = dictionary.weight();
+        let mut dictionary = RunDictionary { inner: self, organization, run, shared, guard };
         dictionary.load_metrics(state.metrics).await?;
         dictionary.load_series(state.series).await?;
-        if dictionary.weight() != before {
-            self.dictionaries.weigh(organization, run, &shared, dictionary.weight());
-        }
         Ok(dictionary)
     }
 
@@ -146,6 +159,14 @@ fn partition_end(index: u32, to: u32) -> u32 {
 }
 
 impl RunDictionary<'_> {
+    pub(crate) fn tail_mut(&mut self) -> &mut TailColumns {
+        &mut self.guard.tail
+    }
+
+    pub(crate) async fn tail_rows(&self, bucket: u32, range: (Offset, Offset)) -> Result<Vec<TailRow>, QueryError> {
+        self.inner.tail_rows(self.organization, self.run, bucket, range).await
+    }
+
     async fn load_metrics(&mut self, count: u32) -> Result<(), QueryError> {
         while (self.guard.metrics.len() as u32) < count {
             let from = self.guard.metrics.len() as u32;

@@ -178,9 +178,12 @@ impl Inner {
             one.pieces.extend(in_sets.remove(&one.index).into_iter().flatten().filter(|p| view.overlaps(&p.header)));
             one.pieces.sort_by_key(|piece| (piece.header.min_appended, piece.rank));
         }
-        let range = (state.sealed, state.applied_through);
-        let rows = self.tail_rows(organization, run, state.seals, range).await?;
-        fold_tail(&mut dictionary, &rows, &mut series, view).await?;
+        dictionary.load_tail(state).await?;
+        for one in &mut series {
+            if let Some(points) = dictionary.tail().of(one.index) {
+                one.tail = merge::part_in_view(points, view);
+            }
+        }
         Ok(series)
     }
 }
@@ -227,9 +230,7 @@ pub(crate) async fn fold_tail(
     })
     .await?;
     for one in series {
-        if !one.tail.is_empty() && !view.contains(&Header::of(&one.tail)) {
-            one.tail = merge::in_view(std::mem::take(&mut one.tail), view);
-        }
+        one.tail = merge::in_view(std::mem::take(&mut one.tail), view);
     }
     Ok(())
 }

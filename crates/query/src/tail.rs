@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use corral_domain::{Column, Micros, Offset, OrganizationId, RunEntry, RunId, StepGroup, Take};
 use corral_read_store::layout::KeyBytes;
+use corral_read_store::piece::Points;
+use corral_read_store::state::RunStateRow;
 use corral_read_store::tail::{self, TailRow, kept};
 use corral_read_store::{Row, Table};
 
@@ -34,6 +36,64 @@ impl Inner {
         let range = corral_read_store::Range::between(key(from), key(to), 0);
         let rows = self.scan_all(Table::Tail, &tail::partition(organization, run, bucket), range).await?;
         rows.iter().map(|(_, value)| Ok(TailRow::decode(value)?)).collect()
+    }
+}
+
+/// A run's tail in columns, as one state counts it. Kept with the run's dictionaries, it grows with the state: a record
+/// is decoded once, however many charts look at it.
+#[derive(Default)]
+pub(crate) struct TailColumns {
+    /// The tail rows of this bucket with offsets in `[sealed, through)`.
+    bucket: u32,
+    sealed: Offset,
+    through: Offset,
+    series: HashMap<u32, Points>,
+    points: usize,
+}
+
+impl TailColumns {
+    /// A series' points in log order.
+    pub(crate) fn of(&self, series: u32) -> Option<&Points> {
+        self.series.get(&series)
+    }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u32, &Points)> {
+        self.series.iter()
+    }
+    /// In units of about 100 bytes: 32 a point, and four lists a series.
+    pub(crate) fn weight(&self) -> usize {
+        self.points / 3 + self.series.len() * 3
+    }
+}
+
+impl RunDictionary<'_> {
+    /// Brings the tail to what `state` counts; [`crate::dictionary::Dictionary::tail`] has it then.
+    pub(crate) async fn load_tail(&mut self, state: &RunStateRow) -> Result<(), QueryError> {
+        let known = self.tail();
+        let grows = known.bucket == state.seals
+            && known.sealed == state.sealed
+            && (state.sealed..=state.applied_through).contains(&known.through);
+        let from = if grows { known.through } else { state.sealed };
+        if grows && from == state.applied_through {
+            return Ok(());
+        }
+        let rows = self.tail_rows(state.seals, (from, state.applied_through)).await?;
+        let mut more: HashMap<u32, Points> = HashMap::new();
+        visit_tail(self, &rows, &mut |found: TailColumn<'_>| {
+            let points = more.entry(found.series).or_default();
+            points.extend_group(found.group, found.column, found.rows, found.appended);
+        })
+        .await?;
+        // No await from here on: a read that is dropped leaves the tail as it was.
+        let tail = self.tail_mut();
+        if !grows {
+            *tail = TailColumns::default();
+        }
+        (tail.bucket, tail.sealed, tail.through) = (state.seals, state.sealed, state.applied_through);
+        for (series, points) in more {
+            tail.points += points.len();
+            tail.series.entry(series).or_default().extend(&points, 0..points.len());
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,8 @@ use corral_tasks::{ManualClock, Tasks};
 
 use crate::{Engine, Options};
 
+// Found from the example too, which takes this file by its path.
+#[path = "testing/sim.rs"]
 mod sim;
 
 use sim::Rows;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use corral_domain::{Micros, OrganizationId, RunId, Take, Value};
 use corral_read_store::layout::KeyBytes;
 use corral_read_store::metric::{self, DICTIONARY_ROWS, MetricDefRow};
+use corral_read_store::piece::Points;
 use corral_read_store::series::{SeriesStat, SeriesStatRow};
-use corral_read_store::stat::{Arrival, Rows};
+use corral_read_store::stat::Arrival;
 use corral_read_store::state::RunStateRow;
 use corral_read_store::{Range, Row, Table};
 
@@ -15,7 +16,6 @@ use crate::answer::{Figure, Metric};
 use crate::dictionary::Dictionary;
 use crate::engine::Inner;
 use crate::series::{Select, View};
-use crate::tail::{TailColumn, visit_tail};
 use crate::{QueryError, XAxis};
 
 /// How often a look at the aggregates begins again because a seal went by.
@@ -78,14 +78,10 @@ impl Inner {
             from = to;
         }
         let mut dictionary = self.dictionary(organization, run, state).await?;
-        let range = (state.sealed, state.applied_through);
-        let rows = self.tail_rows(organization, run, state.seals, range).await?;
-        visit_tail(&mut dictionary, &rows, &mut |found: TailColumn<'_>| {
-            if let Some(rows) = Rows::of(found.group, found.rows) {
-                stats.entry(found.series).or_default().add_column(found.group, found.column, &rows, found.appended.0);
-            }
-        })
-        .await?;
+        dictionary.load_tail(state).await?;
+        for (series, points) in dictionary.tail().iter() {
+            add_points(stats.entry(*series).or_default(), points);
+        }
         Ok(Some(stats))
     }
 
@@ -109,12 +105,8 @@ impl Inner {
             for series in self.read_series(organization, run, select, &view).await?.series {
                 let stat = stats.entry(series.index).or_default();
                 series.for_each(&view, true, |points| {
-                    for row in 0..points.len() {
-                        let appended_us = points.appended_us[row];
-                        last = last.max(Micros(appended_us));
-                        let (step, time_us) = (points.steps[row], points.times_us[row]);
-                        stat.add(Arrival { step, time_us, appended_us, value: points.values.get(row) });
-                    }
+                    last = last.max(Micros(points.appended_us.last().copied().unwrap_or_default()));
+                    add_points(stat, points);
                 })?;
                 tokio::task::yield_now().await;
             }
@@ -142,6 +134,14 @@ impl Inner {
             defs.insert(name, MetricDefRow::decode(&value)?);
         }
         Ok(defs)
+    }
+}
+
+/// Adds points in read order, which is log order.
+fn add_points(stat: &mut SeriesStat, points: &Points) {
+    for row in 0..points.len() {
+        let (step, time_us, appended_us) = (points.steps[row], points.times_us[row], points.appended_us[row]);
+        stat.add(Arrival { step, time_us, appended_us, value: points.values.get(row) });
     }
 }
 

@@ -106,6 +106,16 @@ fn run_end(points: &Points, from: usize, rank: Rank, limit: Option<Head>) -> usi
 
 /// The points of the view. Columns that were not decoded stay empty.
 pub(super) fn in_view(points: Points, view: &View) -> Points {
+    let runs = rows_in_view(&points, view);
+    if runs.len() == 1 && runs[0] == (0..points.len()) { points } else { rows_of(&points, runs) }
+}
+
+/// A copy of the points of the view.
+pub(super) fn part_in_view(points: &Points, view: &View) -> Points {
+    rows_of(points, rows_in_view(points, view))
+}
+
+fn rows_in_view(points: &Points, view: &View) -> Vec<Range<usize>> {
     let inside = |row: usize| {
         let x = match view.axis {
             XAxis::Step => points.steps[row],
@@ -121,9 +131,10 @@ pub(super) fn in_view(points: Points, view: &View) -> Points {
             _ => runs.push(row..row + 1),
         }
     }
-    if runs.len() == 1 && runs[0] == (0..points.len()) {
-        return points;
-    }
+    runs
+}
+
+fn rows_of(points: &Points, runs: Vec<Range<usize>>) -> Points {
     let mut kept = Points::default();
     for run in runs {
         let extend = |to: &mut Vec<i64>, from: &[i64]| to.extend_from_slice(from.get(run.clone()).unwrap_or_default());
