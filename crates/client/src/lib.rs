@@ -28,6 +28,11 @@ pub use run::{OpenRun, Progress, Run};
 pub use settings::{Settings, credentials_key, default_dir};
 pub use shared::OpenedRun;
 
+/// The machine's wall clock, in microseconds since the Unix epoch.
+pub fn now_us() -> i64 {
+    corral_tasks::Clock::system().now().0
+}
+
 /// Why the client cannot do what it was asked. Nothing of this is ever raised by `log()`.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {

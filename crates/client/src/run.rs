@@ -64,6 +64,7 @@ struct State {
     /// An explicit step was seen: steps that are not given follow it and no longer count from the run's next step.
     absolute: bool,
     finished: bool,
+    step_defined: bool,
 }
 
 /// The bytes of an entry, if every reader will take it.
@@ -159,6 +160,17 @@ impl Run {
 
     pub fn define_metric(&self, def: MetricDef) -> Result<(), ClientError> {
         self.control(&RunEntry::MetricDefined(def))
+    }
+
+    /// Steps that are no whole numbers are a metric named `step`, which is then the axis of all others.
+    pub fn define_step_once(&self) {
+        if std::mem::replace(&mut lock(&self.state).step_defined, true) {
+            return;
+        }
+        let def = MetricDef { name: "*".to_owned(), step_metric: "step".to_owned(), ..MetricDef::default() };
+        if let Err(error) = self.define_metric(def) {
+            self.warn("control", &format!("a change of the run was not kept: {error}"));
+        }
     }
 
     pub fn set_attributes(&self, change: RunAttributesChanged) -> Result<(), ClientError> {

@@ -59,6 +59,14 @@ impl Settings {
         }
     }
 
+    pub fn set_url(&mut self, url: &str) {
+        self.url = normal_url(url).unwrap_or_else(|_| url.to_owned());
+    }
+
+    pub fn set_key(&mut self, key: &str) {
+        self.key = Some(Secret::new(key.trim()));
+    }
+
     pub(crate) fn key_now(&self) -> Option<Secret> {
         self.key.clone().or_else(|| credentials_key(&self.url))
     }

@@ -1,0 +1,138 @@
+"""The end of a run: how the program ended, and a wait for what is not durable yet, with a bar and a limit."""
+
+import os
+import sys
+import time
+
+# Without any contact to a server for so long, the rest stays in the spool.
+ALONE_SECONDS_MAX = 15.0
+TICK_MS = 100
+
+_code = None
+
+
+def watch():
+    """Remembers an exception that ends the program, and the code of `sys.exit`."""
+    hook, leave = sys.excepthook, sys.exit
+
+    def excepthook(kind, value, trace):
+        global _code
+        interrupted = issubclass(kind, KeyboardInterrupt)
+        _code = (130 if interrupted else 1, describe(kind, value))
+        hook(kind, value, trace)
+
+    def exit(status=None):
+        global _code
+        _code = exit_code(status)
+        leave(status)
+
+    sys.excepthook, sys.exit = excepthook, exit
+
+
+def exit_code(status):
+    """What `sys.exit(status)` means as (code, message)."""
+    if status is None:
+        return 0, ""
+    if isinstance(status, int):
+        return int(status) & 0xFF, ""
+    return 1, str(status)
+
+
+def describe(kind, value):
+    try:
+        text = str(value)
+    except Exception:
+        text = ""
+    return f"{kind.__name__}: {text}" if text else kind.__name__
+
+
+def code():
+    """(exit code, message) of the program, as far as it is known."""
+    return _code or (0, "")
+
+
+def seconds_max():
+    """(limit, limit without contact)"""
+    try:
+        given = float(os.environ["CORRAL_EXIT_TIMEOUT"])
+        return given, given
+    except (KeyError, ValueError):
+        return 60.0, ALONE_SECONDS_MAX
+
+
+def drain(run, client, link):
+    """Waits until everything of a run is durable; says how far it came."""
+    limit, alone_limit = seconds_max()
+    began = contact = time.monotonic()
+    bar = Bar()
+    last = None
+    while True:
+        done = run.wait(TICK_MS)
+        now = time.monotonic()
+        items, sent, durable = run.progress()
+        if durable != last or client.trouble() is None:
+            last, contact = durable, now
+        if done:
+            break
+        bar.show(items, sent, durable, client.trouble())
+        if now - began >= limit or now - contact >= alone_limit:
+            break
+    items, sent, durable = run.progress()
+    bar.end()
+    say(f"sent {sent:,} / durable {durable:,} items" + ("" if done else f" of {items:,}") + f" · {link}")
+    if not done:
+        say(f"{items - durable:,} items stay in {client.spool_path}; the next program here that uses corral sends them")
+    return done
+
+
+def say(text):
+    try:
+        print(f"corral: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+class Bar:
+    """One line that is written over on a terminal; a line every few seconds elsewhere. Nothing for what is quick."""
+
+    QUIET_SECONDS = 0.5
+    LINE_SECONDS = 5.0
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.lines = 0
+        self.drawn = False
+        self.total = None
+        try:
+            self.terminal = sys.stderr.isatty()
+        except (AttributeError, ValueError):
+            self.terminal = False
+
+    def show(self, items, sent, durable, trouble):
+        elapsed = time.monotonic() - self.began
+        if self.total is None:
+            self.total = durable
+        if elapsed < self.QUIET_SECONDS:
+            return
+        done = (durable - self.total) / max(1, items - self.total)
+        text = f"sending {durable:,} of {items:,} items, {elapsed:.0f} s"
+        if trouble:
+            text += f" · {trouble}"
+        if self.terminal:
+            filled = int(done * 24)
+            self._write(f"\r\x1b[Kcorral: [{'█' * filled}{'░' * (24 - filled)}] {text}"[:200])
+            self.drawn = True
+        elif elapsed >= self.LINE_SECONDS * (self.lines + 1):
+            self.lines += 1
+            self._write(f"corral: {done:4.0%} {text}\n")
+
+    def end(self):
+        if self.drawn:
+            self._write("\r\x1b[K")
+
+    def _write(self, text):
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError, UnicodeError):
+            self.terminal = False
