@@ -179,7 +179,7 @@ impl Run {
 
     /// Sends config leaves. One that nobody would take is left out with a warning.
     pub fn set_config(&self, entries: Vec<ConfigEntry>) {
-        self.set_entries(entries, |entries| RunEntry::ConfigChanged(entries));
+        self.set_entries(entries, RunEntry::ConfigChanged);
     }
 
     /// Sends summary values that were set by hand.

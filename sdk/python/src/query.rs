@@ -99,9 +99,7 @@ impl Query {
     fn history<'py>(
         &self,
         py: Python<'py>,
-        run_ids: Vec<String>,
-        metrics: Vec<String>,
-        buckets: u32,
+        (run_ids, metrics, buckets): (Vec<String>, Vec<String>, u32),
         page_token: String,
     ) -> PyResult<(Bound<'py, PyList>, String)> {
         let request = proto::GetHistoryRequest { run_ids, metrics, buckets, page_token, ..Default::default() };

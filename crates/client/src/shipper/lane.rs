@@ -233,7 +233,7 @@ impl Lane {
             }
         } else if known_as_item && self.rewind.is_none() {
             let item = error.item_index.map(|index| first.saturating_add(index)).filter(|item| *item <= last);
-            match item.or((first == last).then_some(first)) {
+            match item.or_else(|| (first == last).then_some(first)) {
                 Some(item) => {
                     let gap = GapNote { to: item, detail: why.chars().take(200).collect::<String>().into_bytes() };
                     let _ = self.spool.replace(self.writer, item, gap);

@@ -26,7 +26,7 @@ const FRAMES_MAX: usize = 64;
 /// With nothing to be sent and nothing in flight, the connection is looked at so often.
 const LOOK_EVERY_MS: u64 = 5_000;
 /// After a `Drain`, what is in flight may still be acknowledged.
-const DRAIN_MS_MAX: u64 = 5_000;
+const DRAIN_MS_MAX: u64 = 2_000;
 
 /// Why a connection ended.
 pub(super) enum Ended {

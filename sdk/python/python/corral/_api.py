@@ -118,5 +118,5 @@ class Api:
         for first in range(0, len(ids), per_question):
             for at in range(0, len(metrics), width):
                 part = (ids[first : first + per_question], metrics[at : at + width], buckets or 0)
-                series.extend(self._pages(lambda token: self._query().history(*part, token)))
+                series.extend(self._pages(lambda token: self._query().history(part, token)))
         return bucket_table(series) if buckets else raw_table(series)
