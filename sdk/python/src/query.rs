@@ -99,9 +99,10 @@ impl Query {
     fn history<'py>(
         &self,
         py: Python<'py>,
-        (run_ids, metrics, buckets): (Vec<String>, Vec<String>, u32),
+        what: (Vec<String>, Vec<String>, u32),
         page_token: String,
     ) -> PyResult<(Bound<'py, PyList>, String)> {
+        let (run_ids, metrics, buckets) = what;
         let request = proto::GetHistoryRequest { run_ids, metrics, buckets, page_token, ..Default::default() };
         let answer = self.ask(py, |query| query.history(request))?;
         let list = PyList::empty(py);

@@ -166,15 +166,13 @@ impl Connection {
                     log_epoch: state.log_epoch,
                 })])
             }
+            In::Batch(_) if self.drained => Some(Vec::new()),
             In::Batch(batch) => self.batch(state, batch),
             In::Heartbeat(_) => Some(Vec::new()),
         }
     }
 
     fn batch(&mut self, state: &mut State, batch: proto::AppendBatch) -> Option<Vec<Out>> {
-        if self.drained {
-            return Some(Vec::new());
-        }
         state.batches += 1;
         self.batches += 1;
         let (key, next) = self.writers.get_mut(&batch.handle).expect("an open writer");
@@ -207,9 +205,7 @@ impl Connection {
         *next = (*next).max(batch.last_seq + 1);
         let writer = state.writers.entry(key.clone()).or_default();
         // The deduplication stage: what lies at or below hw is there already.
-        if batch.first_seq <= writer.hw {
-            writer.again += 1;
-        }
+        writer.again += usize::from(batch.first_seq <= writer.hw);
         for (seq, last, item) in applied {
             if seq > writer.hw {
                 assert_eq!(seq, writer.hw + 1, "applied in order");
