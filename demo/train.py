@@ -158,9 +158,9 @@ def main() -> None:
         job_type="train",
         notes="A small net on scikit-learn's digits, from demo/train.py.",
     ) as run:
-        run.define_metric("val/accuracy", goal="maximize", summary="max")
-        run.define_metric("val/recall_worst_digit", goal="maximize", summary="max")
-        run.define_metric("*/loss", goal="minimize", summary="min")
+        run.define_metric("val/loss", goal="min", summary="best")
+        run.define_metric("val/accuracy", goal="max", summary="best")
+        run.define_metric("val/recall_worst_digit", goal="max", summary="best")
         train(run, recipe, chosen.steps, chosen.steps_per_second)
 
 
