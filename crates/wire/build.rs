@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("corral.v1.descriptors.bin"), set.encode_to_vec())?;
 
-    let mut builder = tonic_prost_build::configure().bytes(".");
+    let mut builder = tonic_prost_build::configure().bytes(".").codec_path("crate::codec::WireCodec");
     let persisted = set.file.iter().filter(|file| file.name() == "corral/v1/event.proto");
     for file in persisted {
         let messages = file.message_type.iter().map(|message| message.name());
@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             builder = builder.extern_path(format!(".corral.v1.{name}"), format!("::corral_event_codec::proto::{name}"));
         }
     }
-    builder.compile_fds(set)?;
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
+    builder.compile_fds_with_config(set, config)?;
     Ok(())
 }

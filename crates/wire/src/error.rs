@@ -226,6 +226,23 @@ impl From<IdError> for ApiError {
     }
 }
 
+#[cfg(feature = "server")]
+impl From<corral_query::QueryError> for ApiError {
+    fn from(error: corral_query::QueryError) -> Self {
+        use corral_query::QueryError as E;
+        match error {
+            E::NotFound { what, .. } => Self::new(ErrorKind::NotFound, format!("there is no such {what}")),
+            E::Invalid { field, reason } => Self::invalid(field, reason),
+            E::Unsupported { field, reason } => Self::unsupported(field, reason),
+            E::Unavailable { reason, retry_after_ms, position } => {
+                Self { position, ..Self::unavailable(reason) }.retry_after_ms(retry_after_ms)
+            }
+            // What was damaged is for our log (where the caller of this logs it), not for a client.
+            E::Damaged(_) => Self::internal(),
+        }
+    }
+}
+
 /// What a status says beyond its code, if it is one of ours.
 pub fn info_of(status: &Status) -> Option<proto::ErrorInfo> {
     let bytes: Bytes = status.metadata().get_bin(ERROR_TRAILER)?.to_bytes().ok()?;

@@ -3,10 +3,31 @@
 //! Generated types stop here (and in `corral-event-codec`, for what is persisted): services speak them at their edge
 //! only, the crates under them never.
 
+pub mod codec;
 pub mod error;
+#[cfg(feature = "server")]
+mod freshness;
+#[cfg(feature = "server")]
+mod metric;
 pub mod position;
+#[cfg(feature = "server")]
+mod project;
+#[cfg(feature = "server")]
+mod run;
+#[cfg(feature = "server")]
+mod series;
+#[cfg(feature = "server")]
+mod unknown;
 
 pub use error::{ApiError, ErrorKind};
+#[cfg(feature = "server")]
+pub use project::{projects_from_proto, projects_to_proto};
+#[cfg(feature = "server")]
+pub use run::{run_from_proto, run_to_proto, runs_from_proto, runs_to_proto};
+#[cfg(feature = "server")]
+pub use series::{history_from_proto, history_to_proto};
+#[cfg(feature = "server")]
+pub use unknown::DESCRIPTORS;
 
 /// The generated messages, clients and servers. Messages of `event.proto` are those of `corral-event-codec`.
 #[allow(
