@@ -60,29 +60,43 @@ def seconds_max():
         return 60.0, ALONE_SECONDS_MAX
 
 
-def drain(run, client, link):
-    """Waits until everything of a run is durable; says how far it came."""
-    limit, alone_limit = seconds_max()
-    began = contact = time.monotonic()
-    bar = Bar()
-    last = None
-    while True:
-        done = run.wait(TICK_MS)
+class Patience:
+    """How long the end of a program may wait, in all."""
+
+    def __init__(self):
+        self.limit, self.alone_limit = seconds_max()
+        self.began = self.contact = time.monotonic()
+
+    def heard(self):
+        self.contact = time.monotonic()
+
+    def is_over(self):
         now = time.monotonic()
-        items, sent, durable = run.progress()
-        if durable != last or client.trouble() is None:
-            last, contact = durable, now
-        if done:
-            break
-        bar.show(items, sent, durable, client.trouble())
-        if now - began >= limit or now - contact >= alone_limit:
-            break
+        return now - self.began >= self.limit or now - self.contact >= self.alone_limit
+
+
+def drain(run, client, link, patience=None):
+    """Waits until everything of a run is durable; says how far it came. Ctrl-C ends the wait and goes on its way."""
+    patience = patience or Patience()
+    bar, last, interrupt = Bar(), None, None
+    try:
+        done = run.wait(TICK_MS)
+        while not done and not patience.is_over():
+            items, sent, durable = run.progress()
+            if durable != last or client.trouble() is None:
+                last = durable
+                patience.heard()
+            bar.show(items, sent, durable, client.trouble())
+            done = run.wait(TICK_MS)
+    except KeyboardInterrupt as error:
+        done, interrupt = False, error
     items, sent, durable = run.progress()
     bar.end()
     say(f"sent {sent:,} / durable {durable:,} items" + ("" if done else f" of {items:,}") + f" · {link}")
     if not done:
         say(f"{items - durable:,} items stay in {client.spool_path}; the next program here that uses corral sends them")
-    return done
+    if interrupt is not None:
+        raise interrupt
 
 
 def say(text):

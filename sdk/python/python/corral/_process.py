@@ -60,13 +60,14 @@ def _hook():
 
 def _at_exit():
     code, message = _exit.code()
-    for run in list(_runs):
-        try:
-            if run._pid == os.getpid():
-                run._end(code, message)
-        except Exception as error:
-            print(f"corral: {error}", file=sys.stderr)
-    close()
+    mine = [run for run in _runs if run._pid == os.getpid()]
+    waits = [wait for wait in (run._close(code, message) for run in mine) if wait is not None]
+    patience = _exit.Patience()
+    try:
+        for wait in waits:
+            wait(patience)
+    finally:
+        close()
 
 
 def close():

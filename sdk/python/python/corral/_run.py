@@ -211,13 +211,19 @@ class Run:
         self._end(int(exit_code), message)
 
     def _end(self, exit_code, message=""):
+        wait = self._close(exit_code, message)
+        if wait is not None:
+            wait(None)
+
+    def _close(self, exit_code, message=""):
+        """Writes the run's last item; returns what waits for it, if there is something to wait for."""
         if self._finished:
-            return
+            return None
         self._finished = True
         _process.remove(self)
         native, client = self._native, self._client
         if native is None or self._pid != os.getpid():
-            return
+            return None
         try:
             if self._child:
                 # A child takes part in its parent's run: its end is not the run's.
@@ -228,8 +234,8 @@ class Run:
             native.warn(f"finish(): {error}")
         if self._mode == "offline":
             _exit.say(f"{native.progress()[0]:,} items in {client.spool_path}")
-        else:
-            _exit.drain(native, client, self.url)
+            return None
+        return lambda patience: _exit.drain(native, client, self.url, patience)
 
     def __enter__(self):
         return self
