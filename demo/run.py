@@ -43,9 +43,10 @@ def main() -> int:
     if wanting:
         print(needs.report(wanting), file=sys.stderr)
         return 2
-    before = serving.running(chosen.home / "data")
-    if before:
-        print(f"A demo is running already: {before['url']} (process {before['pid']}). Ctrl-C ends it where it was started.")
+    before = serving.Server(clone.server, chosen.home.resolve(), clone.env)
+    if before.find():
+        print(f"A demo is running already (process {before.pid}; Ctrl-C ends it where it was started).")
+        print(f"\n  Open this:  {landing(before.fresh_link(), PROJECT)}\n")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -119,10 +119,24 @@ class Server:
             raise ServerFailed(f"no key for {self.url} in {self.home}/config/corral/credentials")
         return found
 
+    def fresh_link(self) -> str:
+        """Another login link: each works once."""
+        headers = {"Authorization": f"Bearer {self.key()}", "Origin": self.url}
+        asked = urllib.request.Request(self.url + "/api/login-token", b"", headers, method="POST")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return f"{self.url}/login#{json.load(answer)['token']}"
+
     def client_env(self) -> dict[str, str]:
         """What a client needs to find this server."""
         spool = str(self.home / "state/corral")
         return {"CORRAL_URL": self.url, "CORRAL_API_KEY": self.key(), "CORRAL_DIR": spool}
+
+    def find(self) -> bool:
+        """Whether one runs on this data already, started by somebody else."""
+        said = running(self.data)
+        if said:
+            self.url, self.pid = said["url"].rstrip("/"), int(said["pid"])
+        return said is not None
 
     def alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
