@@ -82,6 +82,9 @@ impl Spool {
         inner.adopted = true;
         inner.meta_dirty = false;
         inner.load().map_err(SpoolError::io("read the directory"))?;
+        if inner.nameless {
+            return Err(SpoolError::Damaged("whose items they are cannot be read"));
+        }
         Spool::over(inner, path.to_owned()).map(Some)
     }
 }
@@ -176,7 +179,11 @@ impl Inner {
     fn load_slots(&mut self) {
         for slot in 0..SLOTS_MAX {
             let Some((index, last, acked, epoch)) = Slot::read(self.ring.slot(slot)) else { continue };
-            let Ok(writer) = self.writer_mut(index) else { continue };
+            let Ok(writer) = self.writer_mut(index) else {
+                // A writer that is not done, and both copies of its identity are damaged: nothing of it may be removed.
+                self.nameless |= last.is_some_and(|last| last > acked);
+                continue;
+            };
             writer.slot = slot;
             writer.acked_seq = acked;
             writer.acked_epoch = epoch;

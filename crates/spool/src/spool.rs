@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) meta_dirty: bool,
     /// An adopted ring: read and acknowledged, never appended to.
     pub(crate) adopted: bool,
+    /// An adopted ring has items of writers that nobody can name any more.
+    pub(crate) nameless: bool,
     /// `close` was called: its files may be gone.
     pub(crate) closed: bool,
 }
@@ -298,6 +300,7 @@ impl Inner {
             degraded: false,
             meta_dirty: true,
             adopted: false,
+            nameless: false,
             closed: false,
         }
     }

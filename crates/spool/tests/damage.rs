@@ -106,3 +106,12 @@ fn each_byte_of_the_control_file() {
     let length = std::fs::metadata(&image.control).expect("stat").len() as usize;
     assert_eq!(flip_each(&image, &image.control, 0..length), 1);
 }
+
+#[test]
+fn a_ring_whose_control_file_is_gone_is_left_alone() {
+    let image = image();
+    std::fs::remove_file(&image.control).expect("remove");
+    let refused = Spool::adopt(&image.ring).map(|_| ()).expect_err("nobody knows whose items they are");
+    assert!(refused.to_string().contains("cannot be read"), "{refused}");
+    assert!(image.ring.exists(), "and it stays where it is");
+}

@@ -104,7 +104,7 @@ fn schedule(seed: u64) -> (u64, u64) {
             }
             96 if model.last() > model.acked => {
                 let from = model.acked + 1 + random.below(model.last() - model.acked);
-                let free = |seq: u64| !model.replaced.range(..=seq).next_back().is_some_and(|(_, to)| *to >= seq);
+                let free = |seq: u64| model.replaced.range(..=seq).next_back().is_none_or(|(_, to)| *to < seq);
                 if free(from) {
                     spool.replace(writer, from, GapNote { to: from, detail: vec![1] }).expect("replace");
                     model.replaced.insert(from, from);
