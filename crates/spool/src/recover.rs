@@ -82,7 +82,7 @@ impl Spool {
         inner.adopted = true;
         inner.meta_dirty = false;
         inner.load().map_err(SpoolError::io("read the directory"))?;
-        if inner.nameless {
+        if !inner.nameless.is_empty() {
             return Err(SpoolError::Damaged("whose items they are cannot be read"));
         }
         Spool::over(inner, path.to_owned()).map(Some)
@@ -180,8 +180,10 @@ impl Inner {
         for slot in 0..SLOTS_MAX {
             let Some((index, last, acked, epoch)) = Slot::read(self.ring.slot(slot)) else { continue };
             let Ok(writer) = self.writer_mut(index) else {
-                // A writer that is not done, and both copies of its identity are damaged: nothing of it may be removed.
-                self.nameless |= last.is_some_and(|last| last > acked);
+                // Not done, and without an identity: or this slot's number is what is damaged; its items tell.
+                if last.is_some_and(|last| last > acked) {
+                    self.nameless.push(index);
+                }
                 continue;
             };
             writer.slot = slot;
@@ -248,6 +250,8 @@ impl Inner {
                 }
             }
         }
+        // Both copies of such a writer's identity are damaged: nothing of it may be removed.
+        self.nameless.retain(|index| last.iter().any(|(writer, _)| writer == index));
         for (index, seq) in last {
             if let Ok(writer) = self.writer_mut(index) {
                 writer.last_seq = writer.last_seq.max(seq);

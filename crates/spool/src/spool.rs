@@ -82,8 +82,8 @@ pub(crate) struct Inner {
     pub(crate) meta_dirty: bool,
     /// An adopted ring: read and acknowledged, never appended to.
     pub(crate) adopted: bool,
-    /// An adopted ring has items of writers that nobody can name any more.
-    pub(crate) nameless: bool,
+    /// Writers of an adopted ring that have items and no identity any more.
+    pub(crate) nameless: Vec<u32>,
     /// `close` was called: its files may be gone.
     pub(crate) closed: bool,
 }
@@ -300,7 +300,7 @@ impl Inner {
             degraded: false,
             meta_dirty: true,
             adopted: false,
-            nameless: false,
+            nameless: Vec::new(),
             closed: false,
         }
     }
