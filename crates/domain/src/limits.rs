@@ -99,6 +99,8 @@ pub const PROJECTOR_STREAMS_MAX: usize = 4_096;
 pub const PROJECTOR_STREAMS_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Undecodable records in a row that stop a partition.
 pub const DEAD_LETTERS_IN_A_ROW_MAX: u32 = 10;
+/// Reloads of a projector in a row that end in the same words and stop the partition: two equal ones, and one more.
+pub const EQUAL_RELOADS_MAX: u32 = 2;
 /// A head row shows config leaves up to so many, each with at most so many bytes.
 pub const HEAD_CONFIG_COUNT_MAX: usize = 100;
 pub const HEAD_CONFIG_BYTES_MAX: usize = 256;

@@ -1,12 +1,20 @@
 //! Projections: events in, rows out.
 
+mod dice;
 mod json;
 pub mod limits;
 mod load;
+mod merge;
 mod planted;
 pub mod policy;
 mod project;
+pub mod rebuild;
 mod run;
 pub mod runner;
 mod seal;
+mod set;
 mod stage;
+pub mod verify;
+
+pub use rebuild::{Plan, rebuild};
+pub use verify::{Counts, Difference, Unequal, verify};

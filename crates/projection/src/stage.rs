@@ -11,16 +11,16 @@ use crate::planted::planted;
 
 /// Where a writer stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The last applied seq.
-    pub hw: u64,
+    pub(crate) hw: u64,
     /// Seqs skipped over holes: closed ranges, sorted, all below hw.
-    pub open: &'a [(u64, u64)],
+    pub(crate) open: &'a [(u64, u64)],
 }
 
 /// What the stage says of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Staged {
+pub(crate) enum Staged {
     /// Nothing of it applies and nothing changes.
     Skip,
     Apply {
@@ -32,7 +32,7 @@ pub enum Staged {
 }
 
 /// `hole_before`: the partition has a hole below this record's offset.
-pub fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) -> Staged {
+pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) -> Staged {
     let Place { hw, open } = place;
     let ahead = first > hw.saturating_add(1);
     let jump = ahead && (hole_before || planted(10)) && open.len() < OPEN_RANGES_COUNT_MAX;
