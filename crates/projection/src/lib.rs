@@ -16,5 +16,10 @@ mod set;
 mod stage;
 pub mod verify;
 
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod testing;
+
 pub use rebuild::{Plan, rebuild};
 pub use verify::{Counts, Difference, Unequal, verify};

@@ -44,7 +44,7 @@ impl Runner {
     pub(crate) async fn prepare(&mut self, batch: &Batch, from: usize) -> Result<Prepared, Halt> {
         let mut gathered = Gathered::default();
         let records_max = match &mut self.dice {
-            Some(dice) => 1 + dice.below(64) as usize,
+            Some(dice) => 1 + dice.below(self.handles.limits.commit_records_max.min(64) as u64) as usize,
             None => self.handles.limits.commit_records_max,
         };
         let (mut at, mut bytes, mut next) = (from, 0, self.next);
