@@ -19,6 +19,8 @@ pub mod verify;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod testing;
 
 pub use rebuild::{Plan, rebuild};

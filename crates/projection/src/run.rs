@@ -21,7 +21,7 @@ use corral_read_store::{Key, state, tail};
 use crate::limits::Limits;
 use crate::merge::Merging;
 use crate::policy::{Refused, Verdict};
-use crate::stage::{Place, Staged, stage};
+use crate::stage::{Place, Staged, reopen, stage};
 
 mod check;
 mod entry;
@@ -182,7 +182,14 @@ impl Run {
         let at = At::new(arrived.offset, now, envelope.actor.as_str());
         let verdict = match self.content(envelope, (range, &keep), &mut writer, at, limits, out) {
             Ok(()) => Verdict::Applied,
-            Err(refused) => Verdict::DeadLetter(refused),
+            Err(refused) => {
+                // Behind a hole it may only lack what it jumped over (a registration, the opening), and its door sends it
+                // again: then it applies.
+                if !writer.open_ranges.is_empty() {
+                    reopen(&mut writer.open_ranges, &keep);
+                }
+                Verdict::DeadLetter(refused)
+            }
         };
         self.writers.insert(key, Writer { row: writer, moved: true });
         (verdict, true)

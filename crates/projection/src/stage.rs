@@ -53,6 +53,17 @@ pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) 
     Staged::Apply { hw: hw.max(last), keep, open }
 }
 
+/// Makes ranges open again that the stage had let through, as far as there is room.
+pub(crate) fn reopen(open: &mut Vec<(u64, u64)>, keep: &[(u64, u64)]) {
+    let mut all = [&open[..], keep].concat();
+    all.sort_unstable();
+    let mut joined = Vec::with_capacity(all.len());
+    all.into_iter().for_each(|range| join(&mut joined, range));
+    if joined.len() <= OPEN_RANGES_COUNT_MAX {
+        *open = joined;
+    }
+}
+
 /// The parts of `ranges` inside `[first, last]`.
 fn within(ranges: &[(u64, u64)], first: u64, last: u64) -> Vec<(u64, u64)> {
     let inside = ranges.iter().filter(|(from, to)| *from <= last && *to >= first);

@@ -65,6 +65,8 @@ impl Runner {
         }
         if at == batch.records.len() {
             next = batch.next;
+            // Holes behind the last record, too.
+            self.hole_before |= !batch.holes.is_empty();
         }
         self.gathered(gathered, at, next).await
     }
@@ -86,7 +88,7 @@ impl Runner {
             return Err(Halt::Stop(format!("offset {}: its payload is encoded or sealed", record.offset)));
         }
         let stream = envelope.stream.clone();
-        self.load(&stream).await?;
+        self.load(&stream, record.offset).await?;
         if gathered.turned.contains(&stream) && self.may_turn(&stream, &envelope) {
             return Ok(false);
         }
@@ -179,7 +181,7 @@ impl Runner {
         Ok(())
     }
 
-    async fn load(&mut self, stream: &StreamKey) -> Result<(), Halt> {
+    async fn load(&mut self, stream: &StreamKey, offset: Offset) -> Result<(), Halt> {
         if self.streams.contains(stream) {
             return Ok(());
         }
@@ -189,6 +191,10 @@ impl Runner {
             StreamKind::Organization => Stream::Organization(Box::new(names::load(store, stream, epoch).await?)),
             StreamKind::Project => return Ok(()),
         };
+        if loaded.applied_through() > offset {
+            // Another projector was here first. What it applied this one skips, so its aggregates are needed too.
+            self.projects.clear();
+        }
         self.streams.insert(stream.clone(), loaded);
         Ok(())
     }

@@ -70,7 +70,7 @@ fn the_stage_is_the_rule_seq_by_seq() {
             if jump {
                 model_open.extend(model_hw + 1..first);
             }
-            (first..=last).for_each(|q| drop(model_open.remove(&q)));
+            model_open.retain(|q| !(first..=last).contains(q));
             model_hw = model_hw.max(last);
             let (new_hw, keep, new_open) = found.expect("applies");
             let flat = |ranges: &[(u64, u64)]| ranges.iter().flat_map(|(a, b)| *a..=*b).collect::<Vec<_>>();

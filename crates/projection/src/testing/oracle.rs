@@ -13,6 +13,7 @@ pub(crate) struct Writer {
     pub(crate) open: BTreeSet<u64>,
     pub(crate) take: u32,
     label: String,
+    metrics: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,16 @@ impl Expected {
             return;
         }
         writer.open.extend(writer.hw + 1..record.first);
+        if refused(&writer, record) {
+            // A dead letter. Behind a hole its items stay open: they come again with what they lack.
+            writer.open.retain(|seq| !fresh.contains(seq));
+            if !writer.open.is_empty() {
+                writer.open.extend(fresh);
+            }
+            writer.hw = writer.hw.max(record.last());
+            self.writers.insert(record.writer, writer);
+            return;
+        }
         for seq in fresh {
             writer.open.remove(&seq);
             let item = &record.items[(seq - record.first) as usize];
@@ -65,10 +76,27 @@ impl Expected {
                 }
                 Item::Gap => self.gaps += 1,
                 Item::Object => self.objects += 1,
-                Item::Register(_) | Item::Config(_) | Item::Finished => {}
+                Item::Register(id) => writer.metrics.extend([*id]),
+                Item::Config(_) | Item::Finished => {}
             }
         }
         writer.hw = writer.hw.max(record.last());
         self.writers.insert(record.writer, writer);
     }
+}
+
+/// Whether a record cannot be understood for want of what its writer jumped over.
+fn refused(writer: &Writer, record: &Logged) -> bool {
+    let mut known = writer.metrics.clone();
+    let opens = matches!(record.items[..], [Item::Opened { .. }]);
+    let lacks = record.items.iter().any(|item| match item {
+        Item::Register(id) => {
+            known.insert(*id);
+            false
+        }
+        Item::Points(values) => values.iter().any(|(metric, _)| !known.contains(metric)),
+        Item::Object => !known.contains(&0),
+        _ => false,
+    });
+    lacks || writer.take == 0 && !opens
 }

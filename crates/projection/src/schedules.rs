@@ -1,0 +1,126 @@
+//! Random schedules of writers, doors, crashes, zombies, ghosts, readers and damage in a store without atomic commits,
+//! at scaled limits, against an oracle that deduplicates the log plainly.
+
+use std::collections::BTreeSet;
+
+use corral_domain::BuildId;
+use corral_domain::Position;
+use corral_read_store::MemoryStore;
+
+use crate::limits::Limits;
+use crate::rebuild::{Plan, rebuild};
+use crate::testing::reader::{Answer, Reader, head_of};
+use crate::testing::{ONE, oracle};
+use crate::verify::verify;
+
+mod client;
+mod world;
+
+use world::{Mode, World};
+
+/// What all schedules of a test reached together.
+#[derive(Default)]
+struct Reached {
+    states: BTreeSet<u64>,
+    schedules: u64,
+    crashes: u64,
+    zombies: u64,
+    reloads: u64,
+    reads: u64,
+    seals: u64,
+    turns: u64,
+    sets_max: usize,
+}
+
+fn run_all(mode: Mode, seeds: std::ops::Range<u64>) -> Reached {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut reached = Reached::default();
+    for seed in seeds {
+        runtime.block_on(async {
+            let mut world = World::new(seed, mode);
+            world.run().await;
+            check(&mut world, &mut reached).await;
+        });
+    }
+    let Reached { states, schedules, crashes, zombies, reloads, reads, seals, turns, sets_max } = &reached;
+    eprintln!(
+        "{mode:?}: {schedules} schedules, {} distinct states, {crashes} crashes, {zombies} zombies, {reloads} reloads, \
+         {reads} reads, {seals} seals, {turns} turns, at most {sets_max} sets a level",
+        states.len()
+    );
+    reached
+}
+
+fn same(seed: u64, what: &str, found: &Answer, expected: &oracle::Expected) {
+    assert_eq!(found.series, expected.series, "seed {seed}: {what} at {}", found.at);
+}
+
+async fn check(world: &mut World, reached: &mut Reached) {
+    let seed = world.seed;
+    for (run, answer) in std::mem::take(&mut world.answers) {
+        let log = &world.logged[..answer.at.0 as usize];
+        same(seed, "a read on the way", &answer, &oracle::expect(run, log, &world.holes));
+        reached.reads += 1;
+    }
+    for run in 0..world::RUNS {
+        let expected = oracle::expect(run, &world.logged, &world.holes);
+        same(seed, "the end", &Reader::new(&world.store, run).to_the_end().await, &expected);
+        let Some(head) = head_of(&world.store, run).await else { continue };
+        assert_eq!((head.gap_items, head.objects), (expected.gaps, expected.objects), "seed {seed}");
+        assert_eq!(head.take.0, expected.take, "seed {seed}");
+        let sets = head.levels.iter().map(|level| level.sets.len()).max().unwrap_or_default();
+        reached.sets_max = reached.sets_max.max(sets);
+        reached.seals += u64::from(head.seals);
+        reached.turns += head.turn;
+    }
+    world.check_clients();
+    rebuilt(world).await;
+    reached.states.extend(&world.states);
+    reached.schedules += 1;
+    reached.crashes += world.crashes;
+    reached.zombies += world.zombies;
+    reached.reloads += world.reloads;
+}
+
+/// A store of its own, other batches, no crash: equal to the last byte.
+async fn rebuilt(world: &World) {
+    for (turn, records_max) in [(0, 1), (1, 50)] {
+        let store = MemoryStore::new();
+        let plan = Plan {
+            build: BuildId(5),
+            limits: Limits { commit_records_max: records_max, ..Limits::small() },
+            clock: corral_tasks::ManualClock::default().clock(),
+            seed: world.seed + turn,
+            until: Position::default(),
+        };
+        let into = std::sync::Arc::new(store.clone());
+        let position = rebuild(world.log.clone(), into, plan, &|_, _, _| {}).await.expect("a rebuild");
+        assert_eq!(position.0[&ONE].0, world.logged.len() as u64);
+        if let Err(error) = verify(&world.store, &store).await {
+            panic!("seed {}: {error}", world.seed);
+        }
+    }
+}
+
+#[test]
+fn schedules_with_crashes_and_zombies() {
+    let reached = run_all(Mode::Plain, 0..1_500);
+    assert!(reached.states.len() > 10_000 && reached.crashes > 1_000 && reached.zombies > 500);
+    assert!(reached.seals > 5_000 && reached.turns > reached.seals, "merges happen");
+}
+
+#[test]
+fn schedules_of_large_runs() {
+    let reached = run_all(Mode::Big, 10_000..10_500);
+    assert!(reached.sets_max <= Limits::small().level_sets + 2, "{} sets", reached.sets_max);
+}
+
+#[test]
+fn schedules_with_takes_and_labels() {
+    run_all(Mode::Takes, 20_000..21_000);
+}
+
+#[test]
+fn schedules_with_holes() {
+    run_all(Mode::Hole, 30_000..31_000);
+}
