@@ -72,3 +72,6 @@ impl Limits {
             .max(bytes / real::MERGE_PAY_BYTES_PER_POINT)
     }
 }
+
+#[cfg(test)]
+mod tests;

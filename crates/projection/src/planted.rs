@@ -4,3 +4,6 @@
 pub(crate) fn planted(bug: u32) -> bool {
     cfg!(feature = "planted") && std::env::var("CORRAL_PLANTED_BUG").is_ok_and(|chosen| chosen == bug.to_string())
 }
+
+#[cfg(all(test, feature = "planted"))]
+mod tests;

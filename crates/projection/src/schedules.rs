@@ -124,3 +124,11 @@ fn schedules_with_takes_and_labels() {
 fn schedules_with_holes() {
     run_all(Mode::Hole, 30_000..31_000);
 }
+
+/// A few of each: what the planted bugs are tried on.
+#[test]
+fn the_suite_in_small() {
+    run_all(Mode::Plain, 0..60);
+    run_all(Mode::Big, 10_000..10_010);
+    run_all(Mode::Hole, 30_000..30_020);
+}

@@ -47,7 +47,11 @@ pub(crate) fn command(number: u8) -> CommandId {
 /// One item of a writer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
-    Opened { launch: String, label: String, resume: Resume },
+    Opened {
+        launch: String,
+        label: String,
+        resume: Resume,
+    },
     Register(u32),
     /// One `log()` call: metrics by number, with a value each.
     Points(Vec<(u32, f64)>),
@@ -84,8 +88,7 @@ impl Logged {
                         add_row(group, seq, values);
                         continue;
                     }
-                    let column =
-                        |metric: &u32| Column { metric: *metric, kind: ColumnType::F64, values: Bytes::new() };
+                    let column = |metric: &u32| Column { metric: *metric, kind: ColumnType::F64, values: Bytes::new() };
                     let columns = own.iter().map(column).collect();
                     let mut group = StepGroup { rows: 0, steps: Bytes::new(), times: Bytes::new(), columns };
                     add_row(&mut group, seq, values);

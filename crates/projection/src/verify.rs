@@ -279,3 +279,6 @@ fn name(table: Table) -> &'static str {
         Table::MetricDef => "metric_def",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,8 @@ impl Client {
             Mode::Takes if dice.below(2) == 0 => format!("launch-{writer}"),
             _ => "launch".to_owned(),
         };
-        let label = if mode == Mode::Takes && dice.below(2) == 0 { format!("rank-{}", writer % 2) } else { String::new() };
+        let label =
+            if mode == Mode::Takes && dice.below(2) == 0 { format!("rank-{}", writer % 2) } else { String::new() };
         let metrics = 1 + dice.below(if mode == Mode::Big { 12 } else { 5 }) as u32;
         let mut items = vec![Item::Opened { launch, label, resume: Resume::Unspecified }];
         items.extend((0..metrics).map(Item::Register));
@@ -74,8 +75,7 @@ impl Client {
             });
         }
         items.push(Item::Finished);
-        let mut client =
-            Self { run, writer, items, acked: 0, gaps: BTreeSet::new(), connections: Vec::new(), mode };
+        let mut client = Self { run, writer, items, acked: 0, gaps: BTreeSet::new(), connections: Vec::new(), mode };
         client.open();
         client
     }

@@ -126,11 +126,12 @@ impl Reader {
             let rows = self.store.scan(Table::SetDirectory, &partition, range).await.expect("a scan");
             for (_, value) in rows {
                 for entry in DirectoryRow::decode(&value).expect("a directory").entries {
-                    let key =
-                        series::block_key(ORGANIZATION, &run_id(self.run), level as u8, *number, entry.block);
+                    let key = series::block_key(ORGANIZATION, &run_id(self.run), level as u8, *number, entry.block);
                     let Some(value) = self.store.get(&key).await.expect("a get") else { continue };
                     let block = BlockRow::decode(&value).expect("a block");
-                    let Ok(at) = block.pieces.binary_search_by_key(&entry.series, |(series, _)| *series) else { continue };
+                    let Ok(at) = block.pieces.binary_search_by_key(&entry.series, |(series, _)| *series) else {
+                        continue;
+                    };
                     let points = piece::decode(&block.pieces[at].1).expect("a piece");
                     self.pieces.entry(entry.series).or_default().push(((level as u8, 1, *number, 0), points));
                 }
