@@ -9,6 +9,7 @@ use corral_read_store::{MemoryStore, Range, ReadStore, Table, tail};
 use crate::limits::Limits;
 use crate::testing::{self, Driven, Item, Logged, Moved, ORGANIZATION, append, reader, run_id, stream, writer_id};
 
+mod deciding;
 mod sealing;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
