@@ -9,8 +9,8 @@ use bytes::Bytes;
 use corral_domain::metric::MetricRegistered;
 use corral_domain::run::{Resume, RunOpened};
 use corral_domain::{
-    BuildId, Column, ColumnType, CommandId, Envelope, EventId, EventType, LogEpoch, LogId, OrganizationId,
-    Partition, Position, ProjectId, RunEntry, RunId, StepGroup, StreamKey, Take, WriterId, WriterRange,
+    BuildId, Column, ColumnType, CommandId, Envelope, EventId, EventType, LogEpoch, LogId, OrganizationId, Partition,
+    Position, ProjectId, RunEntry, RunId, StepGroup, StreamKey, Take, WriterId, WriterRange,
 };
 use corral_event_log::memory::MemoryLog;
 use corral_event_log::{EventLog, LogIdentity};

@@ -168,8 +168,7 @@ impl Run {
             let row = TailRow::decode(&value)?;
             points += row.points;
             let record = record_of(Offset(offset), row)?;
-            self.fold(&record, None);
-            self.tail.push(record);
+            self.keep(record, None);
         }
         if points != self.head.tail_points || self.tail.len() as u64 != self.head.tail_records {
             let (counted, found) = (self.head.tail_points, points);

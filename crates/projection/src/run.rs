@@ -93,6 +93,8 @@ pub(crate) struct Run {
     /// By series: whether it is in `before`.
     pub(crate) is_before: Vec<bool>,
     pub(crate) tail: Vec<TailRecord>,
+    /// Columns that the tail holds.
+    pub(crate) tail_columns: usize,
     /// Offsets of the tail rows that seals of this process replaced, by bucket.
     pub(crate) replaced_tails: BTreeMap<u32, Vec<Offset>>,
     /// The running merge's place in its inputs; nothing that the state does not say.
@@ -130,6 +132,7 @@ impl Run {
             before: Vec::new(),
             is_before: Vec::new(),
             tail: Vec::new(),
+            tail_columns: 0,
             replaced_tails: BTreeMap::new(),
             merging: None,
             moved: BTreeMap::new(),
@@ -254,21 +257,12 @@ impl Run {
         rows
     }
 
-    /// About how much memory the state takes.
+    /// About how much memory the state takes; costs nothing to ask.
     pub(crate) fn weight_bytes(&self) -> usize {
-        let names: usize = self.names.iter().map(|names| names.metrics.len() * 8).sum();
-        2_048
-            + self.head.tail_bytes as usize
-            + self
-                .tail
-                .iter()
-                .map(|record| record.groups.iter().map(|(g, _)| g.columns.len() * 48).sum::<usize>())
-                .sum::<usize>()
-            + self.series.len() * 256
-            + self.metrics.len() * 160
-            + self.writers.len() * 256
-            + names
-            + self.merging.as_ref().map_or(0, Merging::weight_bytes)
+        let dictionaries = self.series.len() * 256 + self.metrics.len() * 160 + self.writers.len() * 256;
+        let names = self.head.writers as usize * self.metrics.len().min(1_024) * 8;
+        let tail = self.head.tail_bytes as usize + self.tail_columns * 48;
+        2_048 + dictionaries + names + tail + self.merging.as_ref().map_or(0, Merging::weight_bytes)
     }
 }
 

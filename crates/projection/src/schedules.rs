@@ -84,7 +84,7 @@ async fn check(world: &mut World, reached: &mut Reached) {
 
 /// A store of its own, other batches, no crash: equal to the last byte.
 async fn rebuilt(world: &World) {
-    for (turn, records_max) in [(0, 1), (1, 50)] {
+    for (turn, records_max) in [[(0, 1)], [(1, 50)]][world.seed as usize % 2] {
         let store = MemoryStore::new();
         let plan = Plan {
             build: BuildId(5),

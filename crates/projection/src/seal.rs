@@ -48,6 +48,7 @@ impl Run {
         self.head.sealed = offset.next();
         (self.head.tail_points, self.head.tail_records, self.head.tail_bytes) = (0, 0, 0);
         self.tail.clear();
+        self.tail_columns = 0;
         for (index, before) in std::mem::take(&mut self.before) {
             let at = index as usize;
             self.is_before[at] = false;

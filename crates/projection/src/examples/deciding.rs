@@ -12,7 +12,9 @@ use super::block_on;
 use crate::limits::Limits;
 use crate::load;
 use crate::runner::Runner;
-use crate::testing::{self, Driven, Item, Logged, Moved, ONE, ORGANIZATION, append, command, reader, stream, writer_id};
+use crate::testing::{
+    self, Driven, Item, Logged, Moved, ONE, ORGANIZATION, append, command, reader, stream, writer_id,
+};
 
 fn claim(number: u8, project: u8) -> bytes::Bytes {
     let claimed = corral_domain::project::ProjectNameClaimed {

@@ -53,7 +53,13 @@ impl Run {
         let record =
             TailRecord { offset: at.offset, append_time: at.now, writer: writer.index, take: writer.take, groups };
         self.spans(&record, points);
-        self.fold(&record, Some(out));
+        self.keep(record, Some(out));
+    }
+
+    /// Adds a record to the tail and to the aggregates.
+    pub(crate) fn keep(&mut self, record: TailRecord, out: Option<&mut Rowset>) {
+        self.fold(&record, out);
+        self.tail_columns += record.groups.iter().map(|(group, _)| group.columns.len()).sum::<usize>();
         self.tail.push(record);
     }
 
@@ -78,7 +84,7 @@ impl Run {
     }
 
     /// Adds a tail record's points to the aggregates. With `out`, series that are new get their rows.
-    pub(crate) fn fold(&mut self, record: &TailRecord, mut out: Option<&mut Rowset>) {
+    fn fold(&mut self, record: &TailRecord, mut out: Option<&mut Rowset>) {
         for (group, kept) in &record.groups {
             for range in kept {
                 let Some(rows) = Rows::of(group, range.clone()) else { continue };

@@ -62,7 +62,11 @@ impl Cached {
 pub(super) struct Streams {
     all: HashMap<StreamKey, Cached>,
     clock: u64,
+    commits: u64,
 }
+
+/// How often the memory of all streams is added up.
+const LOOK_EVERY_COMMITS: u64 = 16;
 
 impl Streams {
     pub(super) fn contains(&self, key: &StreamKey) -> bool {
@@ -86,6 +90,10 @@ impl Streams {
 
     /// Forgets what was used longest ago, when nothing is under way.
     pub(super) fn evict(&mut self, limits: &Limits) {
+        self.commits += 1;
+        if self.all.len() <= limits.streams_max && !self.commits.is_multiple_of(LOOK_EVERY_COMMITS) {
+            return;
+        }
         let weights = || self.all.iter().map(|(key, cached)| (cached.used, cached.stream.weight_bytes(), key));
         let (mut count, mut bytes) = (self.all.len(), weights().map(|(_, bytes, _)| bytes).sum::<usize>());
         if count <= limits.streams_max && bytes <= limits.streams_bytes_max {
@@ -94,10 +102,12 @@ impl Streams {
         let mut oldest: Vec<_> = weights().map(|(used, bytes, key)| (used, bytes, key.clone())).collect();
         oldest.sort_unstable_by_key(|(used, _, _)| *used);
         // The last one stays, however large; a quarter more than needed leaves, so that this is rare.
-        let (count_max, bytes_max) = (limits.streams_max * 3 / 4, limits.streams_bytes_max / 4 * 3);
-        oldest.pop();
+        let (count_max, bytes_max) = ((limits.streams_max * 3).div_ceil(4), limits.streams_bytes_max / 4 * 3);
+        if limits.streams_max > 0 {
+            oldest.pop();
+        }
         for (_, weight, key) in oldest {
-            if count <= count_max.max(1) && bytes <= bytes_max {
+            if count <= count_max && bytes <= bytes_max {
                 break;
             }
             self.all.remove(&key);

@@ -85,7 +85,10 @@ impl World {
     }
 
     fn fresh(&mut self) -> Driven {
-        let limits = Limits { commit_records_max: [1, 3, 12, 40][self.dice.below(4) as usize], ..Limits::small() };
+        // One that remembers nothing loads all the time, and so meets what others have written meanwhile.
+        let streams_max = [0, 1, 4_096][self.dice.below(3) as usize];
+        let commit_records_max = [1, 3, 12, 40][self.dice.below(4) as usize];
+        let limits = Limits { commit_records_max, streams_max, ..Limits::small() };
         Driven::new(&self.log, &self.store, &limits, self.dice.roll())
     }
 

@@ -195,12 +195,12 @@ impl Points {
     }
     /// Appends rows of one column of a step group that was appended to the log at `appended`.
     pub fn extend_group(&mut self, group: &StepGroup, column: &Column, rows: Range<usize>, appended: Micros) {
-        let words = |bytes: &[u8]| {
-            let words = bytes[rows.start * 8..rows.end * 8].as_chunks::<8>().0.to_vec();
-            words.into_iter().map(i64::from_le_bytes)
+        let put = |bytes: &[u8], list: &mut Vec<i64>| {
+            let words = bytes[rows.start * 8..rows.end * 8].as_chunks::<8>().0;
+            list.extend(words.iter().map(|word| i64::from_le_bytes(*word)));
         };
-        self.steps.extend(words(&group.steps));
-        self.times_us.extend(words(&group.times));
+        put(&group.steps, &mut self.steps);
+        put(&group.times, &mut self.times_us);
         self.appended_us.resize(self.steps.len(), appended.0);
         let width = column.kind.width();
         self.values.extend_le(column.kind, &column.values[rows.start * width..rows.end * width]);
