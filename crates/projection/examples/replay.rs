@@ -82,7 +82,7 @@ async fn main() {
     let mut first = 2 + metrics;
     let name = |id: u32| RunEntry::MetricRegistered(MetricRegistered { id, name: format!("train/metric-{id}") });
     let names: Vec<RunEntry> = (0..metrics as u32).map(name).collect();
-    let append = async |bytes| drop(log.append(Partition(0), vec![bytes]).await.expect("an append"));
+    let append = async |bytes| log.append(Partition(0), vec![bytes]).await.expect("an append");
     append(record(1, &[opened()])).await;
     append(record(2, &names)).await;
     let mut logged = 0;

@@ -64,7 +64,7 @@ async fn check_deduplication(store: &MemoryStore) {
     }
     let partition = tail::partition(ORGANIZATION, &run_id(0), 0);
     let rows = store.scan(Table::Tail, &partition, Range::all(100)).await.expect("a scan");
-    let rows: Vec<(u64, u32, Vec<(u64, u64)>)> = rows
+    let rows: Vec<_> = rows
         .iter()
         .map(|(key, value)| {
             let row = TailRow::decode(value).expect("a row");
@@ -113,7 +113,7 @@ fn acknowledging() {
         for logged in [opening(1), record(1, 2, 5), record(1, 10, 12), record(1, 6, 9)] {
             append(&log, logged.bytes()).await;
         }
-        Driven::new(&log, &store, &Limits::default(), 1).to_the_end().await;
+        Driven::new(&log, &store, &Limits::default(), 1).finish().await;
         let key = state::writer_key(&stream(0), writer_id(1), 1, "somebody");
         let row = WriterRow::decode(&store.get(&key).await.expect("a get").expect("a writer")).expect("a row");
         assert_eq!(row.hw, 9);

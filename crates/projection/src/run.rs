@@ -182,8 +182,9 @@ impl Run {
             return (Verdict::Skipped, false);
         };
         (writer.hw, writer.open_ranges, writer.offset) = (hw, open, arrived.offset);
-        let at = At::new(arrived.offset, now, envelope.actor.as_str());
-        let verdict = match self.content(envelope, (range, &keep), &mut writer, at, limits, out) {
+        let actor = envelope.actor.as_str();
+        let at = At { offset: arrived.offset, now, actor, changed: Vec::new(), limits, out };
+        let verdict = match self.content(envelope, (range, &keep), &mut writer, at) {
             Ok(()) => Verdict::Applied,
             Err(refused) => {
                 // Behind a hole it may only lack what it jumped over (a registration, the opening), and its door sends it
@@ -199,20 +200,17 @@ impl Run {
     }
 
     /// Decodes and applies what the stage kept; after an error nothing of it has.
-    #[allow(clippy::too_many_arguments)]
     fn content(
         &mut self,
         envelope: &Envelope,
         (range, keep): (WriterRange, &[(u64, u64)]),
         writer: &mut WriterRow,
         mut at: At<'_>,
-        limits: &Limits,
-        out: &mut Rowset,
     ) -> Result<(), Refused> {
         // A copy of its own: the tail must not hold on to the buffer that the log was read into.
         let payload = Bytes::copy_from_slice(&envelope.payload);
         let entries = corral_event_codec::decode_run_items(&payload).map_err(|e| Refused::unreadable(e.to_string()))?;
-        self.check(&entries, writer, range, limits).map_err(Refused::content)?;
+        self.check(&entries, writer, range, at.limits).map_err(Refused::content)?;
         let mut groups = Vec::new();
         let mut seq = range.first;
         for entry in entries {
@@ -227,15 +225,15 @@ impl Run {
                 // Its opening was refused: counted, not applied.
                 _ if writer.take.0 == 0 => {}
                 RunEntry::Points(group) => groups.push((group, kept)),
-                entry => self.entry(entry, &kept, writer, &mut at, out),
+                entry => self.entry(entry, &kept, writer, &mut at),
             }
         }
-        self.pay(&groups, payload.len() as u64, limits);
+        self.pay(&groups, payload.len() as u64, at.limits);
         if !groups.is_empty() {
-            self.points(points::Arriving { groups, keep, first: range.first, payload }, writer, &at, out);
+            self.points(points::Arriving { groups, keep, first: range.first, payload }, writer, &mut at);
         }
         if !at.changed.is_empty() && self.head.take.0 > 0 {
-            self.revision(&at, out);
+            self.revision(&mut at);
         }
         Ok(())
     }
@@ -266,18 +264,20 @@ impl Run {
     }
 }
 
-/// What an event's rows have in common.
+/// What an event's rows have in common, and where they go.
 struct At<'a> {
     offset: Offset,
     now: Micros,
     actor: &'a str,
     /// What a person set, or the state: for the revision.
     changed: Vec<&'static str>,
+    limits: &'a Limits,
+    out: &'a mut Rowset,
 }
 
-impl<'a> At<'a> {
-    fn new(offset: Offset, now: Micros, actor: &'a str) -> Self {
-        Self { offset, now, actor, changed: Vec::new() }
+impl At<'_> {
+    fn put(&mut self, key: Key, value: Bytes) {
+        self.out.push((key, Some(value)));
     }
     fn changes(&mut self, field: &'static str) {
         if !self.changed.contains(&field) {

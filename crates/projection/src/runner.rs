@@ -26,6 +26,7 @@ use crate::policy::Halt;
 mod commit;
 mod streams;
 
+#[cfg(test)]
 pub(crate) use commit::Prepared;
 use streams::Streams;
 

@@ -64,7 +64,7 @@ async fn check(world: &mut World, reached: &mut Reached) {
     }
     for run in 0..world::RUNS {
         let expected = oracle::expect(run, &world.logged, &world.holes);
-        same(seed, "the end", &Reader::new(&world.store, run).to_the_end().await, &expected);
+        same(seed, "the end", &Reader::new(&world.store, run).finish().await, &expected);
         let Some(head) = head_of(&world.store, run).await else { continue };
         assert_eq!((head.gap_items, head.objects), (expected.gaps, expected.objects), "seed {seed}");
         assert_eq!(head.take.0, expected.take, "seed {seed}");

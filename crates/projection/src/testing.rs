@@ -269,7 +269,7 @@ impl Driven {
         Ok(Moved::Prepared)
     }
 
-    pub(crate) async fn to_the_end(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         let mut reloads = 0;
         loop {
             match self.go().await {

@@ -42,7 +42,9 @@ pub struct Difference {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = |value: &Option<Bytes>| value.as_ref().map_or("no row".to_owned(), |v| format!("{} bytes", v.len()));
+        let said = |value: &Option<Bytes>| {
+            value.as_ref().map_or_else(|| "no row".to_owned(), |v| format!("{} bytes", v.len()))
+        };
         let (partition, clustering) = (self.key.partition.escape_ascii(), self.key.clustering.escape_ascii());
         let (live, rebuilt) = (said(&self.live), said(&self.rebuilt));
         write!(f, "{:?} {partition} / {clustering}: live {live}, rebuilt {rebuilt}", self.table)

@@ -76,7 +76,7 @@ fn a_refused_record_does_not_hold_up_its_writer() {
         append(&log, opening()).await;
         append(&log, items(2, vec![Item::Points(vec![(7, 1.0)])])).await;
         append(&log, items(3, vec![Item::Register(0), Item::Points(vec![(0, 1.0)])])).await;
-        Driven::new(&log, &store, &Limits::default(), 1).to_the_end().await;
+        Driven::new(&log, &store, &Limits::default(), 1).finish().await;
         let head = reader::head_of(&store, 0).await.expect("a state");
         assert_eq!((head.points, head.applied_through.0), (1, 3));
         let letters = store.dump(Table::DeadLetter, None, 10).await.expect("a dump");
@@ -115,7 +115,7 @@ fn epochs_and_aggregates() {
         append(&log, opening()).await;
         append(&log, opening()).await;
         append(&log, Logged { run: 1, writer: 2, first: 1, items: opening_items() }.bytes()).await;
-        Driven::new(&log, &store, &Limits { commit_records_max: 1, ..Limits::default() }, 1).to_the_end().await;
+        Driven::new(&log, &store, &Limits { commit_records_max: 1, ..Limits::default() }, 1).finish().await;
         let key = project::stat_key(ORGANIZATION, testing::PROJECT, ONE);
         let row = store.get(&key).await.expect("a get").expect("an aggregate");
         assert_eq!(ProjectStatRow::decode(&row).expect("a row").runs, 2);

@@ -90,9 +90,9 @@ fn a_projector_that_was_ahead() {
             assert_eq!(owner.go().await, Moved::Reloaded);
         }
         // The one that was ahead goes on from its own memory, and the owner from that one's state.
-        ahead.to_the_end().await;
-        owner.to_the_end().await;
-        let answer = Reader::new(&store, 0).to_the_end().await;
+        ahead.finish().await;
+        owner.finish().await;
+        let answer = Reader::new(&store, 0).finish().await;
         assert_eq!(answer.series, oracle::expect(0, &logged, &[]).series);
     });
 }
@@ -104,7 +104,7 @@ fn merging_at_the_real_limits() {
         let (log, store) = (testing::log(), MemoryStore::new());
         let logged = program(&log, 100, 656 * 9 + 30).await;
         let limits = Limits::default();
-        Driven::new(&log, &store, &limits, 3).to_the_end().await;
+        Driven::new(&log, &store, &limits, 3).finish().await;
         let head = head_of(&store, 0).await.expect("a state");
         assert_eq!((head.seals, head.turn), (9, 10), "nine seals and one merge, paid while the ninth tail filled");
         assert_eq!((head.levels[0].sets.len(), head.levels[1].sets.len()), (1, 1));
@@ -112,7 +112,7 @@ fn merging_at_the_real_limits() {
         assert_eq!(chunks.len(), 100, "one chunk a series");
         let piece = chunks[0].value.clone().expect("a chunk");
         assert_eq!(corral_read_store::piece::count(&piece).expect("a piece"), 4_096);
-        let answer = Reader::new(&store, 0).to_the_end().await;
+        let answer = Reader::new(&store, 0).finish().await;
         assert_eq!(answer.series, oracle::expect(0, &logged, &[]).series);
     });
 }

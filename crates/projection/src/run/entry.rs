@@ -13,33 +13,26 @@ use corral_read_store::run::ObjectRow;
 use corral_read_store::state::WriterRow;
 use corral_read_store::{metric, run, state};
 
-use super::{At, NONE, Rowset, Run};
+use super::{At, NONE, Run};
 use crate::json;
 
 impl Run {
-    pub(super) fn entry(
-        &mut self,
-        entry: RunEntry,
-        kept: &[Range<usize>],
-        writer: &mut WriterRow,
-        at: &mut At<'_>,
-        out: &mut Rowset,
-    ) {
+    pub(super) fn entry(&mut self, entry: RunEntry, kept: &[Range<usize>], writer: &mut WriterRow, at: &mut At<'_>) {
         match entry {
             RunEntry::Opened(_) | RunEntry::Points(_) => {}
             RunEntry::Finished(finished) => self.finished(finished, writer, at),
-            RunEntry::ConfigChanged(entries) => self.config_changed(entries, at, out),
+            RunEntry::ConfigChanged(entries) => self.config_changed(entries, at),
             RunEntry::SummaryChanged(entries) => self.summary_changed(entries, at),
             RunEntry::AttributesChanged(change) => self.attributes_changed(change, at),
-            RunEntry::MetricRegistered(new) => self.registered(new.id, new.name, writer, out),
+            RunEntry::MetricRegistered(new) => self.registered(new.id, new.name, writer, at),
             RunEntry::MetricDefined(def) => {
                 let row =
                     MetricDefRow { step_metric: def.step_metric, goal: def.goal as u8, summary: def.summary as u8 };
-                out.push((metric::def_key(self.organization, &self.id, &def.name), Some(row.encode())));
+                at.put(metric::def_key(self.organization, &self.id, &def.name), row.encode());
                 self.moved.insert(state::def_key(&self.stream, &def.name), Some(row.encode()));
                 self.defs.insert(def.name, row);
             }
-            RunEntry::Object(object) => self.object(object, writer, at, out),
+            RunEntry::Object(object) => self.object(object, writer, at),
             RunEntry::Gap(_) => {
                 let items: u64 = kept.iter().map(|range| range.len() as u64).sum();
                 writer.gap_items += items;
@@ -62,7 +55,7 @@ impl Run {
     }
 
     /// A path that is set again moves to the end.
-    fn config_changed(&mut self, entries: Vec<ConfigEntry>, at: &mut At<'_>, out: &mut Rowset) {
+    fn config_changed(&mut self, entries: Vec<ConfigEntry>, at: &mut At<'_>) {
         let last: HashMap<Vec<String>, usize> =
             entries.iter().enumerate().map(|(place, entry)| (entry.path.clone(), place)).collect();
         self.config.entries.retain(|(path, _)| !last.contains_key(path));
@@ -79,7 +72,7 @@ impl Run {
         let fits = fits.count();
         self.config.entries.truncate(fits);
         let row = self.config.encode();
-        out.push((run::config_key(self.organization, &self.id, 0), Some(row.clone())));
+        at.put(run::config_key(self.organization, &self.id, 0), row.clone());
         self.moved.insert(state::config_key(&self.stream), Some(row));
         at.changes("config");
     }
@@ -115,7 +108,7 @@ impl Run {
         at.changes(field);
     }
 
-    fn object(&mut self, object: ObjectLogged, writer: &WriterRow, at: &At<'_>, out: &mut Rowset) {
+    fn object(&mut self, object: ObjectLogged, writer: &WriterRow, at: &mut At<'_>) {
         let names = self.names.get(writer.index as usize);
         let Some(metric) = names.and_then(|names| names.metrics.get(object.metric as usize).copied()) else { return };
         let row = ObjectRow {
@@ -128,18 +121,18 @@ impl Run {
             media_type: object.media_type,
             body: object.body,
         };
-        out.push((run::object_key(self.organization, &self.id, self.head.objects), Some(row.encode())));
+        at.put(run::object_key(self.organization, &self.id, self.head.objects), row.encode());
         self.head.objects += 1;
     }
 
-    fn registered(&mut self, id: u32, name: String, writer: &mut WriterRow, out: &mut Rowset) {
+    fn registered(&mut self, id: u32, name: String, writer: &mut WriterRow, at: &mut At<'_>) {
         let index = match self.metric_of.get(&name) {
             Some(index) => *index,
             None => {
                 let index = self.head.metrics;
                 self.head.metrics += 1;
                 let row = MetricRow { name: name.clone() };
-                out.push((metric::key(self.organization, &self.id, index), Some(row.encode())));
+                at.put(metric::key(self.organization, &self.id, index), row.encode());
                 self.metrics.push(name.clone());
                 self.metric_of.insert(name, index);
                 index
@@ -154,7 +147,7 @@ impl Run {
             names.metrics[place] = index;
             writer.metrics = names.metrics.len() as u32;
             let row = WriterMetricRow { metric: index };
-            out.push((metric::writer_key(self.organization, &self.id, writer.index, id), Some(row.encode())));
+            at.put(metric::writer_key(self.organization, &self.id, writer.index, id), row.encode());
         }
     }
 }

@@ -9,7 +9,7 @@ use corral_read_store::metric::definition;
 use corral_read_store::run::{self, RunHeadRow, RunRevisionRow, SummaryValue};
 use corral_read_store::series::SeriesStat;
 
-use super::{At, Rowset, Run};
+use super::{At, Run};
 
 /// The first metrics of the living take by their first point, as far as the head shows them: the series of each.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Shown {
 }
 
 impl Run {
-    pub(super) fn revision(&self, at: &At<'_>, out: &mut Rowset) {
+    pub(super) fn revision(&self, at: &mut At<'_>) {
         let row = RunRevisionRow {
             append_time: at.now,
             actor: at.actor.to_owned(),
@@ -32,7 +32,7 @@ impl Run {
             head: RunHeadRow { last_append: at.now, ..self.head_row() }.encode(),
             config: if at.changed.contains(&"config") { self.config.encode() } else { Bytes::new() },
         };
-        out.push((run::revision_key(self.organization, &self.id, at.offset), Some(row.encode())));
+        at.put(run::revision_key(self.organization, &self.id, at.offset), row.encode());
     }
 
     pub(crate) fn head_row(&self) -> RunHeadRow {

@@ -31,7 +31,7 @@ pub(super) fn count(groups: &[(StepGroup, Vec<Range<usize>>)]) -> u64 {
 }
 
 impl Run {
-    pub(super) fn points(&mut self, arriving: Arriving<'_>, writer: &WriterRow, at: &At<'_>, out: &mut Rowset) {
+    pub(super) fn points(&mut self, arriving: Arriving<'_>, writer: &WriterRow, at: &mut At<'_>) {
         let Arriving { groups, keep, first, payload } = arriving;
         let points = count(&groups);
         self.head.tail_points += points;
@@ -49,11 +49,11 @@ impl Run {
             payload,
         };
         let partition = tail::partition(self.organization, &self.id, self.head.seals);
-        out.push((tail::key(partition, at.offset), Some(row.encode())));
+        at.put(tail::key(partition, at.offset), row.encode());
         let record =
             TailRecord { offset: at.offset, append_time: at.now, writer: writer.index, take: writer.take, groups };
         self.spans(&record, points);
-        self.keep(record, Some(out));
+        self.keep(record, Some(at.out));
     }
 
     /// Adds a record to the tail and to the aggregates.

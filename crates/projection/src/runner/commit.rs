@@ -23,6 +23,8 @@ use crate::{load, project as names};
 /// What one commit gathers.
 #[derive(Default)]
 struct Gathered {
+    /// Of the record under way.
+    rows: Rowset,
     derived: Vec<Mutation>,
     /// Streams whose state moved, and the offset of the last event that moved it.
     touched: BTreeMap<StreamKey, Offset>,
@@ -93,8 +95,8 @@ impl Runner {
             return Ok(false);
         }
         let before = self.streams.get(&stream).map(|cached| cached.stream.applied_through());
-        let mut rows = Rowset::new();
-        let verdict = self.project(&stream, &envelope, record, &mut rows, gathered).await?;
+        let verdict = self.project(&stream, &envelope, record, gathered).await?;
+        let rows = std::mem::take(&mut gathered.rows);
         if before != self.streams.get(&stream).map(|cached| cached.stream.applied_through()) {
             let ts = self.timestamp(record.offset);
             gathered.derived.extend(rows.into_iter().map(|(key, value)| Mutation::one(key, value, ts)));
@@ -118,9 +120,9 @@ impl Runner {
         stream: &StreamKey,
         envelope: &Envelope,
         record: &Record,
-        rows: &mut Rowset,
         gathered: &mut Gathered,
     ) -> Result<Verdict, Halt> {
+        let rows = &mut gathered.rows;
         let limits = &self.handles.limits;
         let run = match self.streams.get_mut(stream).map(|cached| &mut cached.stream) {
             Some(Stream::Organization(names)) => {

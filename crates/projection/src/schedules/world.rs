@@ -117,7 +117,7 @@ impl World {
         }
         while self.store.apply_ghost() {}
         let mut last = self.fresh();
-        last.to_the_end().await;
+        last.finish().await;
     }
 
     async fn clients_move(&mut self) {

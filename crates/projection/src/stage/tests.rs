@@ -1,12 +1,9 @@
 use super::*;
 
+type Seqs = Vec<(u64, u64)>;
+
 /// (hw, open) after (first, last) and what was kept; `None`: skipped.
-fn check(
-    hw: u64,
-    open: &[(u64, u64)],
-    range: (u64, u64),
-    hole: bool,
-) -> Option<(u64, Vec<(u64, u64)>, Vec<(u64, u64)>)> {
+fn check(hw: u64, open: &[(u64, u64)], range: (u64, u64), hole: bool) -> Option<(u64, Seqs, Seqs)> {
     match stage(Place { hw, open }, range.0, range.1, hole) {
         Staged::Skip => None,
         Staged::Apply { hw, keep, open } => Some((hw, keep, open)),

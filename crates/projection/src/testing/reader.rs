@@ -59,7 +59,7 @@ impl Reader {
         }
     }
 
-    pub(crate) async fn to_the_end(mut self) -> Answer {
+    pub(crate) async fn finish(mut self) -> Answer {
         loop {
             if let Some(answer) = self.go().await {
                 return answer;

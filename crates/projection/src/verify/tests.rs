@@ -17,7 +17,7 @@ async fn stores() -> (MemoryStore, MemoryStore) {
     for (seq, item) in (1..).zip(items) {
         append(&log, Logged { run: 0, writer: 1, first: seq, items: vec![item] }.bytes()).await;
     }
-    Driven::new(&log, &live, &Limits::small(), 7).to_the_end().await;
+    Driven::new(&log, &live, &Limits::small(), 7).finish().await;
     let plan = Plan {
         build: BuildId(5),
         limits: Limits::small(),
