@@ -191,7 +191,7 @@ pub(crate) fn handles(log: &Arc<MemoryLog>, store: &MemoryStore, limits: &Limits
     Handles {
         log: log.clone(),
         store: Arc::new(store.clone()) as Arc<dyn ReadStore>,
-        hub: Hub::new(),
+        hub: Hub::with_capacity(16),
         clock: ManualClock::new(Micros(0)).clock(),
         build: BuildId(5),
         limits: limits.clone(),

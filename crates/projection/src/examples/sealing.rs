@@ -116,3 +116,38 @@ fn merging_at_the_real_limits() {
         assert_eq!(answer.series, oracle::expect(0, &logged, &[]).series);
     });
 }
+
+/// A run so wide that it seals every few items: no commit merges more than its records paid for.
+#[test]
+fn merging_a_wide_run() {
+    block_on(async {
+        let (log, store) = (testing::log(), MemoryStore::new());
+        let width = 20_000;
+        let logged = program(&log, width, 4 * 9).await;
+        // With one dice roll to draw from, each record is a commit of its own.
+        let limits = Limits { commit_records_max: 1, ..Limits::default() };
+        let mut projector = Driven::new(&log, &store, &limits, 3);
+        let (mut steps, mut before) = (0, 0);
+        loop {
+            match projector.go().await {
+                Moved::Idle => break,
+                Moved::Committed => {
+                    let head = head_of(&store, 0).await.unwrap_or_default();
+                    let merged = head.levels.first().map_or(0, |level| level.merged);
+                    // Eight sets of four points a series.
+                    let paid = 8 * u64::from(width) + limits.merge_step_points;
+                    let share = u64::from(merged.saturating_sub(before)) * 32;
+                    assert!(share <= paid, "{share} points merged by one record, which paid {paid}");
+                    steps += u32::from(merged > before);
+                    before = merged;
+                }
+                _ => {}
+            }
+        }
+        assert!(steps >= 3, "{steps} steps");
+        let head = head_of(&store, 0).await.expect("a state");
+        assert_eq!((head.seals, head.levels[0].sets.len(), head.levels[1].sets.len()), (9, 1, 1));
+        let answer = Reader::new(&store, 0).finish().await;
+        assert!(answer.series == oracle::expect(0, &logged, &[]).series);
+    });
+}

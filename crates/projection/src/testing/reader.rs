@@ -97,11 +97,15 @@ impl Reader {
     }
 
     async fn dictionaries(&mut self) {
-        let partition = metric::dictionary_partition(ORGANIZATION, &run_id(self.run), 0);
-        let rows = all(&self.store, Table::Metric, &partition).await;
-        self.metrics = rows.iter().map(|(_, row)| MetricRow::decode(row).expect("a name").name).collect();
-        let rows = all(&self.store, Table::Series, &partition).await;
-        self.series = rows.iter().map(|(_, row)| SeriesRow::decode(row).expect("a series")).collect();
+        self.metrics.clear();
+        self.series.clear();
+        for from in (0..self.head.series.max(self.head.metrics)).step_by(metric::DICTIONARY_ROWS as usize) {
+            let partition = metric::dictionary_partition(ORGANIZATION, &run_id(self.run), from);
+            let rows = all(&self.store, Table::Metric, &partition).await;
+            self.metrics.extend(rows.iter().map(|(_, row)| MetricRow::decode(row).expect("a name").name));
+            let rows = all(&self.store, Table::Series, &partition).await;
+            self.series.extend(rows.iter().map(|(_, row)| SeriesRow::decode(row).expect("a series")));
+        }
         self.series.truncate(self.head.series as usize);
     }
 
