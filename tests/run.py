@@ -71,6 +71,7 @@ class Suite:
 
 def suites():
     """In the order of the flow: rules first, the slow and whole last."""
+    pytest = [PYTHON, "-m", "pytest", "-q"]
     npm = ["npm", "--no-fund", "--no-audit", "--loglevel=error"]
     cargo_planted = ["cargo", "test", "--locked", "--features", "planted"]
     return [
@@ -89,17 +90,16 @@ def suites():
         Suite("rust", "planted: log", [*cargo_planted, "-p", "corral-event-log-embedded", "--test", "planted"], CARGO),
         Suite("rust", "planted: projection", [*cargo_planted, "-p", "corral-projection", "--test", "planted"], CARGO),
         Suite("rust", "planted: query", [*cargo_planted, "-p", "corral-query", "--test", "planted"], CARGO),
-        Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server"]),
+        Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server", "-p", "corral-load"]),
         Suite("build", "wheel", [PYTHON, "-m", "maturin", "build", "--release", "--locked", "-q", "-o", "dist",
                                  "-m", "sdk/python/Cargo.toml"]),
         Suite("build", "wheel: install", [PYTHON, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps",
                                           "--no-index", "--find-links", "dist", "corral"]),
-        Suite("sdk", "python client", [PYTHON, "-m", "pytest", "-q", "tests/sdk"], PYTEST),
-        Suite("scenarios", "crashes", [PYTHON, "tests/scenarios/crash.py"], PLAIN),
-        Suite("scenarios", "durability by strace", [PYTHON, "tests/scenarios/strace.py"], PLAIN),
+        Suite("sdk", "python client", [*pytest, "tests/sdk"], PYTEST),
+        Suite("scenarios", "crashes and durability", [*pytest, "tests/scenarios", "--ignore", "tests/scenarios/test_demo.py"], PYTEST),
         Suite("browser", "page in Chromium", [PYTHON, "tests/ui/run.py"], PLAIN),
-        Suite("load", "counts and ratios", [PYTHON, "tests/load/bench.py", "--gate"], PLAIN),
-        Suite("demo", "make demo", [PYTHON, "-m", "pytest", "-q", "tests/scenarios/test_demo.py"], PYTEST),
+        Suite("load", "counts and ratios", [*pytest, "tests/load"], PYTEST),
+        Suite("demo", "make demo", [*pytest, "tests/scenarios/test_demo.py"], PYTEST),
     ]
 
 
