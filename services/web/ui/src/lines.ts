@@ -1,0 +1,76 @@
+//! From the buckets of a panel's series to the lines that its chart draws: places on x, smoothing, bands, what is not finite.
+import type { History, SeriesBuckets } from "./live/history.js";
+import type { Line } from "./plot/scene.js";
+import { isSmoothing, smooth, type Smoothing } from "./smooth.js";
+
+export interface LineRun {
+  id: string;
+  name: string;
+  color: string;
+  live: boolean;
+}
+
+export interface LineOptions {
+  metric: string;
+  smoothing: Smoothing;
+  /** Range of x of the whole data, by which smoothing measures distance. */
+  range: number;
+  /** Labels have colours of their own (a page of one run). */
+  labelColors?: readonly string[] | undefined;
+}
+
+/** A line, and the buckets that it was made of. */
+export interface PanelLine extends Line {
+  series: SeriesBuckets;
+}
+
+/** A bucket's place: its middle; exact where a bucket is one unit wide. */
+function places({ rows, index, width }: SeriesBuckets): Float64Array {
+  const x = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) x[i] = index[i]! * width + (width - 1) / 2;
+  return x;
+}
+
+function nonFinite(s: SeriesBuckets, x: Float64Array): { x: number; value: number }[] {
+  const marks: { x: number; value: number }[] = [];
+  for (let i = 0; i < s.rows; i++) {
+    if (s.nanCount[i]! > 0 && !Number.isNaN(s.firstNonFinite[i]!)) marks.push({ x: x[i]!, value: Number.NaN });
+    if (!Number.isFinite(s.firstNonFinite[i]!)) marks.push({ x: x[i]!, value: s.firstNonFinite[i]! });
+  }
+  return marks;
+}
+
+function lineOf(series: SeriesBuckets, run: LineRun, color: string, labels: number, o: LineOptions): PanelLine {
+  const x = places(series);
+  const smoothed = isSmoothing(o.smoothing);
+  const banded = series.width > 1;
+  return {
+    id: run.id,
+    name: labels > 1 || series.label !== "" ? `${run.name} ${series.label}`.trim() : run.name,
+    color,
+    x,
+    y: smoothed ? smooth(x, series.last, o.smoothing, o.range) : series.last,
+    raw: smoothed ? series.last : undefined,
+    lo: banded ? series.min : undefined,
+    hi: banded ? series.max : undefined,
+    live: run.live,
+    dash: [],
+    nonFinite: nonFinite(series, x),
+    series,
+  };
+}
+
+/** The lines of one metric, in the order of the runs. */
+export function linesOf(history: History, runs: readonly LineRun[], o: LineOptions): PanelLine[] {
+  const byRun = new Map<string, SeriesBuckets[]>();
+  for (const s of history.values()) {
+    if (s.metric !== o.metric) continue;
+    const list = byRun.get(s.runId);
+    if (list) list.push(s);
+    else byRun.set(s.runId, [s]);
+  }
+  return runs.flatMap((run) => {
+    const list = (byRun.get(run.id) ?? []).sort((a, b) => (a.label < b.label ? -1 : 1));
+    return list.map((series, k) => lineOf(series, run, (list.length > 1 && o.labelColors?.[k % o.labelColors.length]) || run.color, list.length, o));
+  });
+}

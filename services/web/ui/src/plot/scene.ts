@@ -1,0 +1,85 @@
+//! What a chart shows, in data's own units: lines, bands, marks and the view on them. No pixels, no DOM, no React.
+
+export type XKind = "step" | "time" | "relative";
+
+export interface Line {
+  /** The run; lines of one run are highlighted together. */
+  id: string;
+  name: string;
+  color: string;
+  x: Float64Array;
+  /** What is drawn boldly: the last value of each bucket, smoothed or not. */
+  y: Float64Array;
+  /** The unsmoothed values, drawn faintly behind. */
+  raw: Float64Array | undefined;
+  /** The least and greatest value of each bucket. */
+  lo: Float64Array | undefined;
+  hi: Float64Array | undefined;
+  /** Ends in a dot with a halo: more is to come. */
+  live: boolean;
+  dash: readonly number[];
+  /** Values that no axis has, drawn at the edge. */
+  nonFinite: readonly { x: number; value: number }[];
+}
+
+export interface View {
+  xMin: number;
+  xMax: number;
+  yMin: number;
+  yMax: number;
+  log: boolean;
+  xKind: XKind;
+}
+
+export interface Theme {
+  grid: string;
+  axis: string;
+  crosshair: string;
+  surface: string;
+  warn: string;
+}
+
+export interface Scene {
+  width: number;
+  height: number;
+  scale: number;
+  view: View;
+  lines: readonly Line[];
+  theme: Theme;
+}
+
+const pointAt = (line: Line, i: number, visit: (v: number) => void, log: boolean) => {
+  const see = (v: number) => Number.isFinite(v) && (!log || v > 0) && visit(v);
+  see(line.y[i]!);
+  if (line.raw) see(line.raw[i]!);
+  if (line.lo) see(line.lo[i]!);
+  if (line.hi) see(line.hi[i]!);
+};
+
+/** The range of x of the lines; undefined when there is no point. */
+export function xRange(lines: readonly Line[]): [number, number] | undefined {
+  let lo = Infinity;
+  let hi = -Infinity;
+  for (const { x } of lines) {
+    if (x.length === 0) continue;
+    lo = Math.min(lo, x[0]!);
+    hi = Math.max(hi, x[x.length - 1]!);
+  }
+  return lo <= hi ? [lo, hi] : undefined;
+}
+
+/** The range of y of what lies in [xMin, xMax]; undefined when nothing finite does. */
+export function yRange(lines: readonly Line[], xMin: number, xMax: number, log: boolean): [number, number] | undefined {
+  let lo = Infinity;
+  let hi = -Infinity;
+  for (const line of lines) {
+    for (let i = 0; i < line.x.length; i++) {
+      if (line.x[i]! < xMin || line.x[i]! > xMax) continue;
+      pointAt(line, i, (v) => {
+        if (v < lo) lo = v;
+        if (v > hi) hi = v;
+      }, log);
+    }
+  }
+  return lo <= hi ? [lo, hi] : undefined;
+}

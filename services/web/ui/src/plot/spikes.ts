@@ -1,0 +1,42 @@
+//! A value that stands out of its bucket is drawn at every zoom, however many points the bucket has: found here, in pixels.
+import { type Maps, toX, toY } from "./layout.js";
+import type { Line } from "./scene.js";
+
+/** Pixels by which an extreme must leave its neighbourhood to be drawn as a stroke of its own. */
+const STANDS_OUT_PX = 5;
+/** How many buckets on each side are the neighbourhood. */
+const NEIGHBOURS = 3;
+
+export interface Spike {
+  px: number;
+  /** Where the line is, and where the extreme is. */
+  from: number;
+  to: number;
+}
+
+const drawable = (v: number, log: boolean) => Number.isFinite(v) && (!log || v > 0);
+
+export function spikes(m: Maps, line: Pick<Line, "x" | "y" | "raw" | "lo" | "hi">): Spike[] {
+  const { x, lo, hi } = line;
+  if (!lo || !hi) return [];
+  const at = line.raw ?? line.y;
+  const out: Spike[] = [];
+  for (let i = 0; i < x.length; i++) {
+    if (!drawable(at[i]!, m.log) || !drawable(lo[i]!, m.log) || !drawable(hi[i]!, m.log) || lo[i] === hi[i]) continue;
+    const from = toY(m, at[i]!);
+    // Pixels grow downwards: the greatest value has the least y.
+    let above = from;
+    let below = from;
+    for (let j = Math.max(0, i - NEIGHBOURS); j <= Math.min(x.length - 1, i + NEIGHBOURS); j++) {
+      if (j === i || !drawable(lo[j]!, m.log) || !drawable(hi[j]!, m.log)) continue;
+      above = Math.min(above, toY(m, hi[j]!));
+      below = Math.max(below, toY(m, lo[j]!));
+    }
+    const top = toY(m, hi[i]!);
+    const foot = toY(m, lo[i]!);
+    const px = toX(m, x[i]!);
+    if (above - top >= STANDS_OUT_PX) out.push({ px, from, to: top });
+    if (foot - below >= STANDS_OUT_PX) out.push({ px, from, to: foot });
+  }
+  return out;
+}

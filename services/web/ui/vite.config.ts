@@ -1,0 +1,20 @@
+//! How the page is built: relative hashed assets, a module worker, nothing inline (a strict CSP serves it).
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+// `npm run dev` talks to a server of one's own; the mock in dev/ listens on this address unless told otherwise.
+const server = process.env.CORRAL_URL ?? "http://127.0.0.1:4870";
+
+export default defineConfig({
+  base: "./",
+  plugins: [react()],
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
+  worker: { format: "es" },
+  server: {
+    proxy: {
+      "/session": { target: server, ws: true, changeOrigin: true },
+      "/api": { target: server, changeOrigin: true },
+    },
+  },
+  test: { include: ["src/**/*.test.ts"] },
+});
