@@ -15,7 +15,7 @@ use std::sync::Arc;
 use corral_domain::LogId;
 
 use crate::format::{Decoded, FORMAT_VERSION, bytes_at, u16_at, u32_at, u64_at};
-use crate::storage::{OpenMode, Storage, StorageFile};
+use crate::storage::{OpenMode, Storage, StorageFile, sync_failed};
 
 /// One slot, and so one sector.
 const SLOT_BYTES: usize = 512;
@@ -94,7 +94,7 @@ pub(crate) fn create(storage: &dyn Storage, path: &str, kind: SlotKind, slot: Sl
     let file = storage.open(&temporary, OpenMode::New)?;
     file.write_at(0, &encode(kind, 1, &slot))?;
     file.write_at(SLOT_BYTES as u64, &encode(kind, 2, &slot))?;
-    file.sync()?;
+    file.sync().map_err(sync_failed)?;
     storage.rename(&temporary, path)?;
     Ok(SlotFile { file, kind, turn: 2, current: slot })
 }
@@ -104,16 +104,18 @@ impl SlotFile {
         self.current
     }
 
-    /// Writes the next turn, un-synced, over the older slot.
+    /// Writes the next turn, un-synced, over the older slot. One that failed is tried again over the same slot: the
+    /// other may be the only one that is whole.
     pub(crate) fn write(&mut self, slot: Slot) -> io::Result<()> {
-        self.turn += 1;
-        self.current = slot;
-        let at = (self.turn + 1) % 2 * SLOT_BYTES as u64;
-        self.file.write_at(at, &encode(self.kind, self.turn, &slot))
+        let turn = self.turn + 1;
+        let at = (turn + 1) % 2 * SLOT_BYTES as u64;
+        self.file.write_at(at, &encode(self.kind, turn, &slot))?;
+        (self.turn, self.current) = (turn, slot);
+        Ok(())
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+        self.file.sync().map_err(sync_failed)
     }
 
     /// Writes both slots, one after the other, each durable before the next is touched.

@@ -58,8 +58,16 @@ pub trait StorageFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Whether an error means that space may come back, as against a device that failed.
-pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
-    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+/// Whether an error may pass (no space, no file handles, no memory), as against a device that failed. What a *sync*
+/// reports never passes.
+pub(crate) fn may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let handles = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(rustix::io::Errno::raw_os_error);
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | OutOfMemory)
+        || error.raw_os_error().is_some_and(|code| handles.contains(&code))
+}
+
+/// An error of a sync, whatever its kind was: it does not pass.
+pub(crate) fn sync_failed(error: io::Error) -> io::Error {
+    io::Error::other(format!("sync: {error}"))
 }

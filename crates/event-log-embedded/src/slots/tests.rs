@@ -1,7 +1,10 @@
 //! The bytes of a slot of version 1, and what a slot file gives when one or both are damaged.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::sim::SimStorage;
+use crate::sim::faults::FaultyStorage;
 
 fn slot(a: u64) -> Slot {
     Slot { log_id: LogId::from_bytes([0xa1; 16]), partition: 2, a, b: 6 }
@@ -50,6 +53,21 @@ fn both_slots_are_equal_where_it_matters() {
         assert_eq!(found(&storage), Some(2));
         storage.flip("synced", damaged + 3, 0);
     }
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_other_slot_alone() {
+    let disk = SimStorage::default();
+    let (storage, faults) = FaultyStorage::new(disk.clone());
+    let mut file = create(&storage, "synced", SlotKind::Synced, slot(1)).unwrap();
+    faults.full.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        file.write(slot(2)).unwrap_err();
+        assert_eq!(found(&disk), Some(1));
+    }
+    faults.full.store(false, Ordering::SeqCst);
+    file.write(slot(2)).unwrap();
+    assert_eq!(found(&disk), Some(2));
 }
 
 const GOLDEN: &str = concat!(
