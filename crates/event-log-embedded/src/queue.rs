@@ -116,6 +116,12 @@ impl Queue {
         self.filled.notify_all();
     }
 
+    /// Nothing is taken in any more, and those who wait are told so.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        self.lock().waiting.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

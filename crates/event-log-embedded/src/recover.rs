@@ -45,6 +45,8 @@ struct Surveyed {
     file: Arc<dyn StorageFile>,
     /// Header and content; nothing if both copies of the header are damaged.
     content: Option<(SegmentHeader, Scan)>,
+    /// It is the last one, and nothing that was acknowledged is damaged behind its end.
+    appendable: bool,
 }
 
 /// A partition's directory as it was found.
@@ -70,6 +72,15 @@ pub(crate) struct Active {
     pub(crate) allocated: u64,
     /// Something stands behind `at`: the file has to be cut there before it is written to.
     pub(crate) needs_reset: bool,
+}
+
+impl Active {
+    fn at_end_of(segment: Surveyed) -> Option<io::Result<Self>> {
+        let (header, Scan { end_at: at, sums, .. }) = segment.content?;
+        let (file, full) = (segment.file, sums.full);
+        let allocated = file.size();
+        Some(allocated.map(|allocated| Self { file, header, at, full, allocated, needs_reset: false }))
+    }
 }
 
 /// A partition that is ready.
@@ -142,7 +153,7 @@ fn survey_segment(
             Some((header, scan(&*file, &header, below.unwrap_or(u64::MAX)).map_err(io_failed)?))
         }
     };
-    Ok(Surveyed { base, path, file, content })
+    Ok(Surveyed { base, path, file, content, appendable: false })
 }
 
 /// What is needed of a header whose copies are both damaged: the salt also begins the first batch, and the footer.
@@ -203,22 +214,15 @@ pub(crate) fn repair(storage: &dyn Storage, survey: Survey) -> Result<Recovered,
     let mut segments = survey.segments.into_iter().peekable();
     while let Some(mut segment) = segments.next() {
         let next_base = segments.peek().map(|next| next.base);
-        let appendable = assembly.take(&mut segment, next_base)?;
-        last = Some((segment, appendable));
+        segment.appendable = assembly.take(&mut segment, next_base)?;
+        last = Some(segment);
     }
     // Segments may be gone altogether.
     assembly.hole_to(assembly.synced);
-    let mut active = None;
-    if let Some((segment, appendable)) = last
-        && let Some((header, scan)) = segment.content
-    {
-        let cut = appendable && scan.dirty_tail;
-        make_durable(&*segment.file, &scan, assembly.synced, cut).map_err(io_failed)?;
-        let Scan { end_at: at, sums, .. } = scan;
-        let (allocated, full) = (segment.file.size().map_err(io_failed)?, sums.full);
-        let file = segment.file;
-        active = appendable.then(|| Active { file, header, at, full, allocated, needs_reset: false });
+    if let Some(last) = &last {
+        make_durable(last, assembly.synced).map_err(io_failed)?;
     }
+    let active = last.filter(|last| last.appendable).and_then(Active::at_end_of).transpose().map_err(io_failed)?;
     // A process that was killed may have left names that are not durable yet.
     storage.sync_dir(&dir).map_err(io_failed)?;
     let last_time = assembly.last_time.max(mark.map_or(Micros(i64::MIN), |mark| Micros(mark.b as i64)));
@@ -254,22 +258,28 @@ fn mark_synced(storage: &dyn Storage, partition: u16, mark: Option<SlotFile>, sl
 
 /// Cuts the tail, and writes again what is not known to be on the disk: after a failed sync the page cache may hold
 /// bytes that the disk never got, and they would be served, and lost.
-fn make_durable(file: &dyn StorageFile, scan: &Scan, synced: u64, cut: bool) -> io::Result<()> {
-    if cut {
+fn make_durable(segment: &Surveyed, synced: u64) -> io::Result<()> {
+    let Some((header, scan)) = &segment.content else {
+        return Ok(());
+    };
+    let file = &*segment.file;
+    if segment.appendable && scan.dirty_tail {
         file.truncate(scan.end_at)?;
     }
     if scan.end > synced {
         let entry = scan.index.partition_point(|entry| entry.offset <= synced).saturating_sub(1);
         let mut at = scan.index.get(entry).map_or(scan.end_at, |entry| entry.at);
-        let mut bytes = vec![0; REWRITE_BYTES];
+        let mut window = Window::new(file, header.salt, scan.end_at, REWRITE_BYTES);
         while at < scan.end_at {
-            let want = REWRITE_BYTES.min((scan.end_at - at) as usize);
-            let read = file.read_at(at, &mut bytes[..want])?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            match window.frame(at)? {
+                Some(frame) => {
+                    if frame.head.end() > synced {
+                        file.write_at(at, frame.bytes)?;
+                    }
+                    at += frame.bytes.len() as u64;
+                }
+                None => at = window.find(at + 1, 0, u64::MAX)?.map_or(scan.end_at, |(found, _)| found),
             }
-            file.write_at(at, &bytes[..read])?;
-            at += read as u64;
         }
     }
     file.sync()

@@ -20,7 +20,7 @@ use crate::queue::{Queue, Request, Taken};
 use crate::recover::{Active, Recovered, TEMPORARY_SUFFIX, partition_dir, segment_path, start_path};
 use crate::scan::{Full, IndexEntry};
 use crate::slots::{self, Slot, SlotFile, SlotKind};
-use crate::storage::{OpenMode, Storage, StorageFile, is_out_of_space};
+use crate::storage::{OpenMode, Storage, StorageFile, may_pass, sync_failed};
 
 /// A segment's space is reserved this far ahead: then a sync has no length to write, and a full disk is met early.
 const ALLOCATE_BYTES: u64 = 8 * 1024 * 1024;
@@ -56,8 +56,8 @@ pub(crate) struct Writer {
 
 /// Why something was not written.
 enum Failure {
-    /// Space may come back. Nothing was appended.
-    NoSpace(String),
+    /// It may pass: space comes back. Nothing was appended.
+    Later(String),
     /// The device failed: the log is poisoned.
     Device(String),
 }
@@ -65,7 +65,7 @@ enum Failure {
 impl Failure {
     fn of(what: &str, error: &io::Error) -> Self {
         let text = format!("{what}: {error}");
-        if is_out_of_space(error) { Failure::NoSpace(text) } else { Failure::Device(text) }
+        if may_pass(error) { Failure::Later(text) } else { Failure::Device(text) }
     }
 }
 
@@ -84,6 +84,7 @@ impl Writer {
 
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
+        let _guard = EndOnPanic { poison: Arc::clone(&self.shared.poison), queue: Arc::clone(&self.queue) };
         loop {
             let idle = self.synced_dirty.then_some(Duration::from_millis(IDLE_MS));
             match self.queue.pop(idle) {
@@ -210,7 +211,7 @@ impl Writer {
     /// What is answered instead of an acknowledgement; a device that failed poisons the log.
     fn refusal(&self, failure: Failure) -> LogError {
         match failure {
-            Failure::NoSpace(reason) => LogError::Unavailable(reason),
+            Failure::Later(reason) => LogError::Unavailable(reason),
             Failure::Device(reason) => {
                 self.shared.poison.set(format!("partition {}: {reason}", self.partition));
                 self.fatal()
@@ -298,7 +299,7 @@ impl Writer {
             self.remove(&paths);
         }
         self.move_start(start).map_err(|error| {
-            if is_out_of_space(&error) {
+            if may_pass(&error) {
                 return LogError::Unavailable(format!("the partition's start: {error}"));
             }
             self.shared.poison.set(format!("partition {}: its start cannot be made durable: {error}", self.partition));
@@ -318,7 +319,7 @@ impl Writer {
         }
         let storage = &*self.shared.storage;
         self.start = Some(slots::create(storage, &start_path(self.partition), SlotKind::Start, slot)?);
-        storage.sync_dir(&partition_dir(self.partition))
+        storage.sync_dir(&partition_dir(self.partition)).map_err(sync_failed)
     }
 
     fn remove(&self, paths: &[String]) {
@@ -326,6 +327,21 @@ impl Writer {
             if let Err(error) = self.shared.storage.remove(path) {
                 tracing::warn!(path, %error, "a trimmed segment is left for the next start");
             }
+        }
+    }
+}
+
+/// A writer that panics takes the log with it: nobody may wait for it for ever.
+struct EndOnPanic {
+    poison: Arc<Poison>,
+    queue: Arc<Queue>,
+}
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.poison.set("a writer panicked".to_owned());
+            self.queue.abandon();
         }
     }
 }
@@ -342,7 +358,7 @@ fn again(error: &LogError) -> LogError {
 fn reserve(file: &dyn StorageFile, ahead: u64, least: u64) -> io::Result<u64> {
     match file.allocate(ahead) {
         Ok(()) => Ok(ahead),
-        Err(error) if is_out_of_space(&error) => file.allocate(least).map(|()| least),
+        Err(error) if may_pass(&error) => file.allocate(least).map(|()| least),
         Err(error) => Err(error),
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use corral_domain::Partition;
 use corral_event_log::{EventLog, LogError};
-use corral_event_log_embedded::EmbeddedLog;
 use corral_event_log_embedded::sim::faults::FaultyStorage;
 use corral_event_log_embedded::sim::{Image, SimStorage};
+use corral_event_log_embedded::{EmbeddedLog, Options};
 
 use crate::bit_flips::{APPEND_RECORDS, check, small_log};
 use crate::common::{View, open, options, payload, view};
@@ -152,6 +152,26 @@ async fn sectors_that_cannot_be_read_are_a_hole() {
         let views = view(&open(storage)).await;
         assert!(check(&views, &whole, path) > 0, "{path}: a sector is gone");
     }
+}
+
+#[tokio::test]
+async fn bad_sectors_before_a_tail_that_is_written_again_are_a_hole() {
+    let one_segment = Options { segment_bytes_max: 64 * 1024, ..options() };
+    let sim = SimStorage::default();
+    let log = EmbeddedLog::open(Arc::new(sim.clone()), one_segment.clone()).expect("the log opens");
+    for index in 0..100 {
+        log.append(Partition(0), vec![payload(index)]).await.expect("acknowledged");
+    }
+    let whole = view(&log).await;
+    drop(log);
+    // Without its mark the last group is not known to be on the disk.
+    let mut image = sim.live();
+    image.files.remove("p00000/synced").expect("a mark");
+    let (storage, faults) = FaultyStorage::new(SimStorage::new(image));
+    faults.bad_sectors.lock().expect("not poisoned").push((".seg".to_owned(), 6_000..6_001));
+    let log = EmbeddedLog::open(Arc::new(storage), one_segment).expect("the log opens");
+    let lost = check(&view(&log).await, &whole, "a bad sector");
+    assert!((1..90).contains(&lost), "{lost} records lost to one sector");
 }
 
 #[tokio::test]

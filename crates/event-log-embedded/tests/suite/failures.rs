@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use corral_domain::limits::{LOG_OPEN_FILES_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_domain::{Offset, Partition};
-use corral_event_log::{EventLog, LogError};
+use corral_event_log::{Clock, EventLog, LogError};
 use corral_event_log_embedded::disk::DiskStorage;
 use corral_event_log_embedded::sim::faults::FaultyStorage;
 use corral_event_log_embedded::sim::{Image, SimStorage};
@@ -243,4 +243,26 @@ async fn readers_keep_few_files_open() {
     assert!(start > Offset(100), "many segments: {start}");
     let open = faults.open_files.load(Ordering::SeqCst) - before;
     assert!((2..=LOG_OPEN_FILES_MAX as u64 + 2).contains(&open), "{open} files are open");
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_nobody_waiting() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let (inner, armed) = (ticking_clock(), Arc::clone(&panics));
+    let clock: Clock = Arc::new(move || {
+        assert!(!armed.load(Ordering::SeqCst), "a clock that panics, on purpose");
+        inner()
+    });
+    let log =
+        EmbeddedLog::open(Arc::new(SimStorage::default()), Options { clock, ..options() }).expect("the log opens");
+    log.append(P0, vec![payload(1)]).await.expect("acknowledged");
+    panics.store(true, Ordering::SeqCst);
+    let failed = log.append(P0, vec![payload(2)]).await;
+    assert!(matches!(failed, Err(LogError::Fatal(_))), "{failed:?}");
+    assert!(log.poisoned().await.contains("panicked"));
+    for partition in [P0, P1] {
+        let later = log.append(partition, vec![payload(3)]).await;
+        assert!(matches!(later, Err(LogError::Fatal(_))), "{later:?}");
+    }
+    assert_eq!(log.read(P0, Offset::ZERO, 100).await.expect("reads go on").records.len(), 1);
 }
