@@ -74,7 +74,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (began, cpu) = (Instant::now(), cpu_ms());
     let mut bytes = 0;
     for partition in (0..4).map(Partition) {
-        let (mut next, tail) = (Offset::ZERO, log.tail(partition).await?);
+        let (mut next, tail) = (Offset::ZERO, log.extent(partition).await?.tail);
         while next < tail {
             let batch = log.read(partition, next, READ_BYTES).await?;
             bytes += batch.records.iter().map(|record| record.bytes.len()).sum::<usize>();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use bytes::Bytes;
 use corral_domain::limits::LOG_OPEN_FILES_MAX;
 use corral_domain::{Offset, Partition};
-use corral_event_log::{Batch, Hole, LogError};
+use corral_event_log::{Batch, Extent, Hole, LogError};
 use tokio::sync::watch;
 
 use crate::format::records;
@@ -80,7 +80,12 @@ impl Lane {
         Self { partition, storage, state: RwLock::new(state), tail, files, last_read }
     }
 
-    pub(crate) fn state(&self) -> RwLockReadGuard<'_, LaneState> {
+    pub(crate) fn extent(&self) -> Extent {
+        let state = self.state();
+        Extent { start: Offset(state.start), tail: Offset(state.tail), holes: state.holes.clone() }
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, LaneState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use corral_domain::limits::{LOG_PARTITIONS_MAX, LOG_READ_BYTES_MAX};
 use corral_domain::{Append, LogEpoch, LogId, Offset, Partition};
-use corral_event_log::{Batch, Clock, EventLog, Hole, LogError, LogIdentity, check_append, check_partition};
+use corral_event_log::{Batch, Clock, EventLog, Extent, LogError, LogIdentity, check_append, check_partition};
 use tokio::sync::oneshot;
 
 use crate::disk::DiskStorage;
@@ -184,8 +184,8 @@ impl EventLog for EmbeddedLog {
         read.unwrap_or_else(|_| Err(closed()))
     }
 
-    async fn tail(&self, partition: Partition) -> Result<Offset, LogError> {
-        Ok(*self.lane(partition)?.0.tail.borrow())
+    async fn extent(&self, partition: Partition) -> Result<Extent, LogError> {
+        Ok(self.lane(partition)?.0.extent())
     }
 
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {
@@ -202,10 +202,6 @@ impl EventLog for EmbeddedLog {
         let (reply, answer) = oneshot::channel();
         queue.push(Request::Trim { below, reply })?;
         answer.await.unwrap_or_else(|_| Err(LogError::Fatal("the log's writer is gone".to_owned())))
-    }
-
-    fn holes(&self) -> Vec<Hole> {
-        self.lanes.iter().flat_map(|(lane, _)| lane.state().holes.clone()).collect()
     }
 }
 

@@ -41,6 +41,17 @@ pub struct Hole {
     pub to: Offset,
 }
 
+/// What the durable log has of a partition: offsets `[start, tail)`, all but the holes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Below it everything was trimmed.
+    pub start: Offset,
+    /// The next offset; reads never see beyond it.
+    pub tail: Offset,
+    /// Every hole that is known, in order: found when the log was opened and since.
+    pub holes: Vec<Hole>,
+}
+
 /// A read: the records found, in order, and where to go on. `next` jumps a hole, so it may lie beyond the last record + 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -80,17 +91,14 @@ pub trait EventLog: Send + Sync + 'static {
     /// `LOG_READ_BYTES_MAX`); empty at the tail.
     async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError>;
 
-    /// The next offset of the durable log; reads never see beyond it.
-    async fn tail(&self, partition: Partition) -> Result<Offset, LogError>;
+    /// What there is to read.
+    async fn extent(&self, partition: Partition) -> Result<Extent, LogError>;
 
     /// Returns when the tail is above `from` (at once if it is).
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError>;
 
     /// Forgets records below `below` (rounded down to what the log can forget); returns the first that remains.
     async fn trim(&self, partition: Partition, below: Offset) -> Result<Offset, LogError>;
-
-    /// Every hole that is known, found when the log was opened and since.
-    fn holes(&self) -> Vec<Hole>;
 }
 
 /// What every implementation refuses before it looks at its own state.

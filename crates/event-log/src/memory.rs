@@ -12,7 +12,7 @@ use corral_domain::limits::LOG_READ_BYTES_MAX;
 use corral_domain::{Append, Micros, Offset, Partition};
 use tokio::sync::watch;
 
-use crate::{Batch, Clock, EventLog, Hole, LogError, LogIdentity, Record, check_append, check_partition};
+use crate::{Batch, Clock, EventLog, Extent, Hole, LogError, LogIdentity, Record, check_append, check_partition};
 
 /// The log. Share it in an `Arc`.
 pub struct MemoryLog {
@@ -121,8 +121,9 @@ impl EventLog for MemoryLog {
         Ok(batch)
     }
 
-    async fn tail(&self, partition: Partition) -> Result<Offset, LogError> {
-        Ok(*self.lane(partition)?.tail.borrow())
+    async fn extent(&self, partition: Partition) -> Result<Extent, LogError> {
+        let state = self.lane(partition)?.lock();
+        Ok(Extent { start: Offset(state.start), tail: Offset(state.end()), holes: state.holes.clone() })
     }
 
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {
@@ -143,10 +144,6 @@ impl EventLog for MemoryLog {
         let start = Offset(state.start);
         state.holes.retain(|hole| hole.to > start);
         Ok(start)
-    }
-
-    fn holes(&self) -> Vec<Hole> {
-        self.lanes.iter().flat_map(|lane| lane.lock().holes.clone()).collect()
     }
 }
 

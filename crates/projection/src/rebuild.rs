@@ -53,7 +53,7 @@ pub async fn rebuild(
         runner.start().await?;
         let end = match plan.until.0.get(&partition) {
             Some(until) => *until,
-            None => runner.tail().await?,
+            None => runner.extent().await?.tail,
         };
         while runner.next() < end {
             runner.step_below(end).await?;

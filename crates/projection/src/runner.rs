@@ -13,7 +13,7 @@ use corral_domain::limits::{
     PROJECTOR_RETRY_MS_MAX, PROJECTOR_RETRY_MS_MIN,
 };
 use corral_domain::{BuildId, Micros, Offset, OrganizationId, Partition, ProjectId};
-use corral_event_log::{Batch, EventLog, LogError};
+use corral_event_log::{Batch, EventLog, Extent, LogError};
 use corral_hub::Hub;
 use corral_read_store::project::ProjectStatRow;
 use corral_read_store::{Checkpoint, ReadStore, StoreError, WriteBatch};
@@ -126,8 +126,8 @@ impl Runner {
         let checkpoint = self.handles.store.checkpoint(self.partition).await?.unwrap_or_default();
         self.next = checkpoint.offset;
         self.complete_through = checkpoint.complete_through;
-        let holes = self.handles.log.holes();
-        self.hole_before = holes.iter().any(|hole| hole.partition == self.partition && hole.from < self.next);
+        let holes = self.extent().await?.holes;
+        self.hole_before = holes.iter().any(|hole| hole.from < self.next);
         Ok(())
     }
 
@@ -186,19 +186,19 @@ impl Runner {
     /// To the tail, once, when doors are closed.
     async fn drain(&mut self) -> Result<(), Halt> {
         self.start().await?;
-        while self.next < self.tail().await? {
+        while self.next < self.extent().await?.tail {
             self.step().await?;
         }
         Ok(())
     }
 
-    pub(crate) async fn tail(&self) -> Result<Offset, Halt> {
-        self.handles.log.tail(self.partition).await.map_err(log_halt)
+    pub(crate) async fn extent(&self) -> Result<Extent, Halt> {
+        self.handles.log.extent(self.partition).await.map_err(log_halt)
     }
 
     /// What lies ahead; an empty batch that does not move on: nothing.
     pub(crate) async fn read(&mut self) -> Result<Batch, Halt> {
-        let tail = self.tail().await?;
+        let tail = self.extent().await?.tail;
         self.status.tail.store(tail.0, Ordering::Relaxed);
         if self.next > tail {
             return Err(Halt::Stop(format!("the checkpoint {} lies beyond the log's end {tail}", self.next)));

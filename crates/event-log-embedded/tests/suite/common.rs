@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use corral_domain::{Micros, Offset, Partition};
+use corral_domain::{Micros, Partition};
 use corral_event_log::contract::read_all;
-use corral_event_log::{Clock, EventLog, Hole};
+use corral_event_log::{Clock, EventLog, Extent, Hole};
 use corral_event_log_embedded::storage::Storage;
 use corral_event_log_embedded::{EmbeddedLog, Options};
 
@@ -65,12 +65,12 @@ impl View {
 pub(crate) async fn view(log: &EmbeddedLog) -> Vec<View> {
     let mut views = Vec::new();
     for partition in (0..log.identity().partitions).map(Partition) {
-        let start = log.trim(partition, Offset::ZERO).await.expect("a trim of nothing");
-        let tail = log.tail(partition).await.expect("the tail").0;
+        let Extent { start, tail, .. } = log.extent(partition).await.expect("the extent");
         let records = read_all(log, partition, start, 700).await;
         let records = records.into_iter().map(|record| (record.offset.0, (record.append_time, record.bytes))).collect();
-        let holes = log.holes().into_iter().filter(|hole| hole.partition == partition).collect();
-        views.push(View { start: start.0, tail, records, holes });
+        // Reading may have found more of them.
+        let Extent { holes, .. } = log.extent(partition).await.expect("the extent");
+        views.push(View { start: start.0, tail: tail.0, records, holes });
     }
     views
 }

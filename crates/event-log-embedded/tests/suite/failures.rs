@@ -31,7 +31,7 @@ async fn an_append_is_not_acknowledged_or_seen_before_its_sync() {
     let early = poll_once(append.as_mut());
     faults.wait_for_sync();
     let early = early.or_else(|| poll_once(append.as_mut()));
-    let tail = log.tail(P0).await.expect("tail");
+    let tail = log.extent(P0).await.expect("the extent").tail;
     let seen = log.read(P0, Offset::ZERO, 1_000).await.expect("reads go on").records.len();
     faults.open();
     assert!(early.is_none(), "acknowledged while the sync was still going on");
@@ -87,7 +87,11 @@ async fn a_full_disk_says_later_and_recovers_by_itself() {
             faults.full.store(true, Ordering::SeqCst);
             let refused = log.append(P0, vec![payload(7_000 + round)]).await;
             assert!(matches!(refused, Err(LogError::Unavailable(_))), "{refused:?}");
-            assert_eq!(log.tail(P0).await.expect("tail"), Offset(expected.len() as u64), "nothing was appended");
+            assert_eq!(
+                log.extent(P0).await.expect("the extent").tail,
+                Offset(expected.len() as u64),
+                "nothing was appended"
+            );
             let seen = view(&log).await[0].records.len();
             assert_eq!(seen, expected.len(), "reads go on");
             faults.full.store(false, Ordering::SeqCst);
@@ -127,7 +131,7 @@ async fn one_sync_covers_all_that_wait() {
     let (syncs, acknowledged) = (faults.syncs.load(Ordering::SeqCst) - before, APPENDERS * EACH);
     report(&format!("{syncs} syncs for {acknowledged} acknowledgements of {APPENDERS} appenders"));
     assert!(syncs * 8 <= acknowledged, "{syncs} syncs for {acknowledged} acknowledgements");
-    assert_eq!(log.tail(P0).await.expect("tail"), Offset(acknowledged));
+    assert_eq!(log.extent(P0).await.expect("the extent").tail, Offset(acknowledged));
 }
 
 #[test]
@@ -227,7 +231,11 @@ async fn a_full_queue_says_later() {
         acknowledged += u64::from(ended.expect("it does not panic").is_ok());
     }
     assert!(acknowledged >= (LOG_QUEUE_BYTES_MAX / LARGE) as u64 - 1, "{acknowledged} had room");
-    assert_eq!(log.tail(P0).await.expect("tail"), Offset(1 + acknowledged), "what was refused is not there");
+    assert_eq!(
+        log.extent(P0).await.expect("the extent").tail,
+        Offset(1 + acknowledged),
+        "what was refused is not there"
+    );
 }
 
 #[tokio::test]
