@@ -1,5 +1,6 @@
 //! From a scene to pixels: the plot's rectangle, the maps of both axes, and where the ticks stand.
 import type { Scene, View } from "./scene.js";
+import { yTickCount } from "./view.js";
 import { linearTicks, logTicks, xTicks, type Tick } from "./ticks.js";
 
 const TOP = 8;
@@ -37,12 +38,13 @@ export function mapsOf(view: View, frame: Pick<Frame, "left" | "top" | "width" |
 
 export const toX = (m: Maps, x: number): number => m.ax + m.bx * x;
 export const toY = (m: Maps, y: number): number => m.ay + m.by * (m.log ? Math.log10(y) : y);
+/** The least of a bucket on a logarithmic axis, where zero and below lie beneath every decade. */
+export const footed = (m: Maps, lo: number): number => (m.log && !(lo > 0) ? Number.MIN_VALUE : lo);
 export const fromX = (m: Maps, px: number): number => (px - m.ax) / m.bx;
 
 export function layout({ width, height, view }: Pick<Scene, "width" | "height" | "view">): Frame {
   const plotHeight = Math.max(1, height - TOP - BOTTOM);
-  const yCount = plotHeight > 200 ? 6 : 4;
-  const y = (view.log ? logTicks : linearTicks)(view.yMin, view.yMax, yCount);
+  const y = (view.log ? logTicks : linearTicks)(view.yMin, view.yMax, yTickCount(height));
   const left = Math.max(LEFT_MIN, Math.ceil(Math.max(0, ...y.map((t) => t.text.length)) * DIGIT_WIDTH) + 10);
   const plotWidth = Math.max(1, width - left - RIGHT);
   const rect = { left, top: TOP, width: plotWidth, height: plotHeight };

@@ -1,15 +1,21 @@
 //! Which point is meant: the nearest of a rising column, by binary search.
 
-/** Index of the entry nearest to `target`; -1 of an empty column. */
-export function nearest(x: ArrayLike<number>, target: number): number {
-  if (x.length === 0) return -1;
+/** Index of the first entry that is not below `target`; the length when all are. */
+export function lowerBound(x: ArrayLike<number>, target: number): number {
   let lo = 0;
-  let hi = x.length - 1;
+  let hi = x.length;
   while (lo < hi) {
     const mid = (lo + hi) >> 1;
     if (x[mid]! < target) lo = mid + 1;
     else hi = mid;
   }
+  return lo;
+}
+
+/** Index of the entry nearest to `target`; -1 of an empty column. */
+export function nearest(x: ArrayLike<number>, target: number): number {
+  if (x.length === 0) return -1;
+  const lo = Math.min(lowerBound(x, target), x.length - 1);
   return lo > 0 && target - x[lo - 1]! <= x[lo]! - target ? lo - 1 : lo;
 }
 

@@ -1,7 +1,7 @@
 //! From pixels to paint: draws a scene on any 2D context, in the worker or (where there is none) on the page itself.
-import { type Frame, type Maps, mapsOf, toX, toY } from "./layout.js";
+import { footed, type Frame, type Maps, mapsOf, toX, toY } from "./layout.js";
 import { pick, reachOf } from "./pick.js";
-import type { Line, Scene } from "./scene.js";
+import type { Hover, Line, Scene } from "./scene.js";
 import { spikes } from "./spikes.js";
 
 export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
@@ -11,6 +11,8 @@ const LINE_BOLD = 2.2;
 const RAW_ALPHA = 0.22;
 const BAND_ALPHA = 0.16;
 const FADED_ALPHA = 0.28;
+
+const SELECT_ALPHA = 0.1;
 
 const drawable = (v: number, log: boolean) => Number.isFinite(v) && (!log || v > 0);
 
@@ -46,14 +48,14 @@ function band(g: Context, m: Maps, line: Line): void {
   if (!lo || !hi) return;
   let from = 0;
   while (from < x.length) {
-    if (!drawable(lo[from]!, m.log) || !drawable(hi[from]!, m.log)) {
+    if (!drawable(hi[from]!, m.log) || !Number.isFinite(lo[from]!)) {
       from++;
       continue;
     }
     let to = from;
-    while (to + 1 < x.length && drawable(lo[to + 1]!, m.log) && drawable(hi[to + 1]!, m.log)) to++;
+    while (to + 1 < x.length && drawable(hi[to + 1]!, m.log) && Number.isFinite(lo[to + 1]!)) to++;
     g.beginPath();
-    for (let i = from; i <= to; i++) g.lineTo(toX(m, x[i]!), toY(m, lo[i]!));
+    for (let i = from; i <= to; i++) g.lineTo(toX(m, x[i]!), toY(m, footed(m, lo[i]!)));
     for (let i = to; i >= from; i--) g.lineTo(toX(m, x[i]!), toY(m, hi[i]!));
     g.closePath();
     g.fill();
@@ -166,11 +168,25 @@ export function drawScene(g: Context, scene: Scene, frame: Frame, highlight: str
   for (const line of order) if (line.live) liveEnd(g, m, frame, line, some && line.id !== highlight ? FADED_ALPHA : 1);
 }
 
-/** What lies over it: the crosshair at `x` and the points that it meets. */
-export function drawOverlay(g: Context, scene: Scene, frame: Frame, x: number | null, highlight: string | null): void {
+function selection(g: Context, m: Maps, scene: Scene, frame: Frame, [from, to]: readonly [number, number]): void {
+  const right = frame.left + frame.width;
+  const a = Math.min(Math.max(toX(m, from), frame.left), right);
+  const b = Math.min(Math.max(toX(m, to), frame.left), right);
+  g.fillStyle = scene.theme.crosshair;
+  g.globalAlpha = SELECT_ALPHA;
+  g.fillRect(a, frame.top, b - a, frame.height);
+  g.globalAlpha = 0.7;
+  g.fillRect(Math.round(a), frame.top, 1, frame.height);
+  g.fillRect(Math.round(b), frame.top, 1, frame.height);
+  g.globalAlpha = 1;
+}
+
+/** What lies over it: the range being dragged, the crosshair and the points that it meets. */
+export function drawOverlay(g: Context, scene: Scene, frame: Frame, { x, runId: highlight, select }: Hover): void {
   clear(g, scene);
-  if (x === null || x < scene.view.xMin || x > scene.view.xMax) return;
   const m = mapsOf(scene.view, frame);
+  if (select) selection(g, m, scene, frame, select);
+  if (x === null || x < scene.view.xMin || x > scene.view.xMax) return;
   const px = Math.round(toX(m, x)) + 0.5;
   g.strokeStyle = scene.theme.crosshair;
   g.globalAlpha = 0.7;

@@ -39,6 +39,18 @@ export interface Theme {
   warn: string;
 }
 
+/** What every panel shows at once. */
+export interface Hover {
+  /** The crosshair's place in units of x; null: none. */
+  x: number | null;
+  /** The run that is pointed at; null: none. */
+  runId: string | null;
+  /** The range of x that is being dragged; null: none. */
+  select: readonly [number, number] | null;
+}
+
+export const NO_HOVER: Hover = { x: null, runId: null, select: null };
+
 export interface Scene {
   width: number;
   height: number;
@@ -46,6 +58,26 @@ export interface Scene {
   view: View;
   lines: readonly Line[];
   theme: Theme;
+}
+
+const LINE_FIELDS = ["id", "color", "x", "y", "raw", "lo", "hi", "live", "dash", "nonFinite"] as const satisfies readonly (keyof Line)[];
+const VIEW_FIELDS = ["xMin", "xMax", "yMin", "yMax", "log", "xKind"] as const satisfies readonly (keyof View)[];
+const THEME_FIELDS = ["grid", "axis", "crosshair", "surface", "warn"] as const satisfies readonly (keyof Theme)[];
+
+const equal = <T>(a: T, b: T, fields: readonly (keyof T)[]) => a === b || fields.every((f) => Object.is(a[f], b[f]));
+
+/** Whether two scenes paint the same. Columns are compared by identity: they are never changed in place. */
+export function sameScene(a: Scene, b: Scene): boolean {
+  return (
+    equal(a, b, ["width", "height", "scale"]) && equal(a.view, b.view, VIEW_FIELDS) && equal(a.theme, b.theme, THEME_FIELDS) &&
+    a.lines.length === b.lines.length && a.lines.every((line, i) => equal(line, b.lines[i]!, LINE_FIELDS))
+  );
+}
+
+/** The scene with nothing but what is painted: what a line carries besides would be copied to the worker for nothing. */
+export function bareScene(scene: Scene): Scene {
+  const lines = scene.lines.map(({ id, name, color, x, y, raw, lo, hi, live, dash, nonFinite }) => ({ id, name, color, x, y, raw, lo, hi, live, dash, nonFinite }));
+  return { ...scene, lines };
 }
 
 const pointAt = (line: Line, i: number, visit: (v: number) => void, log: boolean) => {

@@ -1,5 +1,5 @@
 //! A value that stands out of its bucket is drawn at every zoom, however many points the bucket has: found here, in pixels.
-import { type Maps, toX, toY } from "./layout.js";
+import { footed, type Maps, toX, toY } from "./layout.js";
 import type { Line } from "./scene.js";
 
 /** Pixels by which an extreme must leave its neighbourhood to be drawn as a stroke of its own. */
@@ -22,18 +22,18 @@ export function spikes(m: Maps, line: Pick<Line, "x" | "y" | "raw" | "lo" | "hi"
   const at = line.raw ?? line.y;
   const out: Spike[] = [];
   for (let i = 0; i < x.length; i++) {
-    if (!drawable(at[i]!, m.log) || !drawable(lo[i]!, m.log) || !drawable(hi[i]!, m.log) || lo[i] === hi[i]) continue;
+    if (!drawable(at[i]!, m.log) || !drawable(hi[i]!, m.log) || !Number.isFinite(lo[i]!) || lo[i] === hi[i]) continue;
     const from = toY(m, at[i]!);
     // Pixels grow downwards: the greatest value has the least y.
     let above = from;
     let below = from;
     for (let j = Math.max(0, i - NEIGHBOURS); j <= Math.min(x.length - 1, i + NEIGHBOURS); j++) {
-      if (j === i || !drawable(lo[j]!, m.log) || !drawable(hi[j]!, m.log)) continue;
+      if (j === i || !drawable(hi[j]!, m.log) || !Number.isFinite(lo[j]!)) continue;
       above = Math.min(above, toY(m, hi[j]!));
-      below = Math.max(below, toY(m, lo[j]!));
+      below = Math.max(below, toY(m, footed(m, lo[j]!)));
     }
     const top = toY(m, hi[i]!);
-    const foot = toY(m, lo[i]!);
+    const foot = toY(m, footed(m, lo[i]!));
     const px = toX(m, x[i]!);
     if (above - top >= STANDS_OUT_PX) out.push({ px, from, to: top });
     if (foot - below >= STANDS_OUT_PX) out.push({ px, from, to: foot });

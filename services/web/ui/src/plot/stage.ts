@@ -15,23 +15,45 @@
 //! `Scene.lines` come from linesOf (lines.ts), `Scene.theme` from the CSS tokens, `Scene.scale` is devicePixelRatio.
 import { layout, type Frame } from "./layout.js";
 import { type Context, drawOverlay, drawScene } from "./raster.js";
-import type { Scene } from "./scene.js";
+import { type Hover, NO_HOVER, type Scene } from "./scene.js";
 
-type Canvas = HTMLCanvasElement | OffscreenCanvas;
+/** Redraws of a panel from data are at least so far apart; those from the hand are not held up. */
+export const DATA_REDRAW_MS_MIN = 100;
+
+export type Canvas = HTMLCanvasElement | OffscreenCanvas;
+/** Why a scene changed: data came, or a hand did something. */
+export type Cause = "data" | "hand";
 
 export type Message =
   | { do: "attach"; panel: number; base: Canvas; overlay: Canvas }
   | { do: "detach"; panel: number }
-  | { do: "scene"; panel: number; scene: Scene }
-  | { do: "hover"; x: number | null; highlight: string | null };
+  | { do: "scene"; panel: number; scene: Scene; cause: Cause }
+  | { do: "hover"; hover: Hover };
+
+export interface StageClock {
+  /** Milliseconds. */
+  now(): number;
+  /** requestAnimationFrame: however many messages come, a panel is painted once a frame. */
+  frame(paint: () => void): void;
+  later(call: () => void, ms: number): void;
+}
+
+interface Shown {
+  scene: Scene;
+  frame: Frame;
+}
 
 interface Panel {
   base: Context;
   overlay: Context;
-  scene: Scene | undefined;
-  frame: Frame | undefined;
+  /** What is on the base, and what comes after it: the crosshair always speaks of what is seen. */
+  drawn: Shown | undefined;
+  next: Shown | undefined;
+  /** When `next` is to be painted. */
+  dueMs: number;
   baseDirty: boolean;
   overlayDirty: boolean;
+  paintedAtMs: number;
 }
 
 function sized(context: Context, scene: Scene): void {
@@ -42,70 +64,115 @@ function sized(context: Context, scene: Scene): void {
   if (canvas.height !== height) canvas.height = height;
 }
 
+const shows = ({ drawn }: Panel, x: number | null) => x !== null && drawn !== undefined && x >= drawn.scene.view.xMin && x <= drawn.scene.view.xMax;
+const has = ({ drawn }: Panel, id: string | null) => id !== null && drawn !== undefined && drawn.scene.lines.some((l) => l.id === id);
+
 export class Stage {
   private readonly panels = new Map<number, Panel>();
-  private x: number | null = null;
-  private highlight: string | null = null;
-  private scheduled = false;
+  private hover: Hover = NO_HOVER;
+  private framed = false;
+  private timerAtMs = Infinity;
 
-  /** `nextFrame` is requestAnimationFrame: however many messages come, a panel is painted once a frame. */
-  constructor(private readonly nextFrame: (paint: () => void) => void, private readonly painted: (panel: number) => void) {}
+  constructor(private readonly clock: StageClock, private readonly painted: (panel: number) => void) {}
 
   receive(message: Message): void {
     switch (message.do) {
-      case "attach": {
-        const base = message.base.getContext("2d") as Context;
-        const overlay = message.overlay.getContext("2d") as Context;
-        this.panels.set(message.panel, { base, overlay, scene: undefined, frame: undefined, baseDirty: false, overlayDirty: false });
-        return;
-      }
+      case "attach":
+        return this.attach(message.panel, message.base, message.overlay);
       case "detach":
         this.panels.delete(message.panel);
         return;
-      case "scene": {
-        const panel = this.panels.get(message.panel);
-        if (!panel) return;
-        panel.scene = message.scene;
-        panel.frame = layout(message.scene);
-        panel.baseDirty = true;
-        panel.overlayDirty = true;
-        return this.schedule();
-      }
+      case "scene":
+        return this.show(message.panel, message.scene, message.cause);
       case "hover":
-        for (const panel of this.panels.values()) {
-          panel.overlayDirty = true;
-          if (message.highlight !== this.highlight) panel.baseDirty = true;
-        }
-        this.x = message.x;
-        this.highlight = message.highlight;
-        return this.schedule();
+        return this.point(message.hover);
     }
   }
 
-  private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    this.nextFrame(() => {
-      this.scheduled = false;
-      this.paint();
-    });
+  private attach(id: number, base: Canvas, overlay: Canvas): void {
+    const panel: Panel = {
+      base: base.getContext("2d") as Context, overlay: overlay.getContext("2d") as Context,
+      drawn: undefined, next: undefined, dueMs: Infinity, baseDirty: false, overlayDirty: false, paintedAtMs: -Infinity,
+    };
+    this.panels.set(id, panel);
+    // A context that was lost (the driver restarted) comes back empty.
+    const restored = () => {
+      if (this.panels.get(id) !== panel) return;
+      panel.baseDirty = true;
+      panel.overlayDirty = true;
+      this.schedule();
+    };
+    for (const canvas of [base, overlay] as EventTarget[]) canvas.addEventListener("contextrestored", restored);
   }
 
-  private paint(): void {
-    for (const [id, panel] of this.panels) {
-      const { scene, frame } = panel;
-      if (!scene || !frame) continue;
-      if (panel.baseDirty) {
-        sized(panel.base, scene);
-        drawScene(panel.base, scene, frame, this.highlight);
-        panel.baseDirty = false;
-        this.painted(id);
-      }
-      if (panel.overlayDirty) {
-        sized(panel.overlay, scene);
-        drawOverlay(panel.overlay, scene, frame, this.x, this.highlight);
-        panel.overlayDirty = false;
-      }
+  private show(id: number, scene: Scene, cause: Cause): void {
+    const panel = this.panels.get(id);
+    if (!panel) return;
+    panel.next = { scene, frame: layout(scene) };
+    panel.dueMs = Math.min(panel.dueMs, cause === "hand" ? 0 : panel.paintedAtMs + DATA_REDRAW_MS_MIN);
+    this.schedule();
+  }
+
+  private point(hover: Hover): void {
+    const before = this.hover;
+    this.hover = hover;
+    for (const panel of this.panels.values()) {
+      if (hover.select !== before.select || shows(panel, hover.x) || shows(panel, before.x)) panel.overlayDirty = true;
+      // Fading the others is part of the chart itself, where the run has a line in it.
+      if (hover.runId !== before.runId && (has(panel, hover.runId) || has(panel, before.runId))) panel.baseDirty = true;
+    }
+    this.schedule();
+  }
+
+  /** Milliseconds until the panel has to be painted; Infinity: it is up to date. */
+  private waitOf(panel: Panel, now: number): number {
+    if (panel.drawn && (panel.baseDirty || panel.overlayDirty)) return 0;
+    return panel.next ? panel.dueMs - now : Infinity;
+  }
+
+  private schedule(): void {
+    if (this.framed) return;
+    const now = this.clock.now();
+    let wait = Infinity;
+    for (const panel of this.panels.values()) wait = Math.min(wait, this.waitOf(panel, now));
+    if (wait <= 0) {
+      this.framed = true;
+      this.clock.frame(() => {
+        this.framed = false;
+        for (const [id, panel] of this.panels) this.paint(id, panel);
+        this.schedule();
+      });
+    } else if (now + wait < this.timerAtMs) {
+      this.timerAtMs = now + wait;
+      this.clock.later(() => {
+        this.timerAtMs = Infinity;
+        this.schedule();
+      }, wait);
+    }
+  }
+
+  private paint(id: number, panel: Panel): void {
+    const now = this.clock.now();
+    if (panel.next && panel.dueMs <= now) {
+      panel.drawn = panel.next;
+      panel.next = undefined;
+      panel.dueMs = Infinity;
+      panel.paintedAtMs = now;
+      panel.baseDirty = true;
+      panel.overlayDirty = true;
+    }
+    if (!panel.drawn) return;
+    const { scene, frame } = panel.drawn;
+    if (panel.baseDirty) {
+      sized(panel.base, scene);
+      drawScene(panel.base, scene, frame, this.hover.runId);
+      panel.baseDirty = false;
+      this.painted(id);
+    }
+    if (panel.overlayDirty) {
+      sized(panel.overlay, scene);
+      drawOverlay(panel.overlay, scene, frame, this.hover);
+      panel.overlayDirty = false;
     }
   }
 }

@@ -2,5 +2,6 @@
 import { type Message, Stage } from "./stage.js";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
-const stage = new Stage((paint) => scope.requestAnimationFrame(paint), (panel) => scope.postMessage(panel));
+const clock = { now: () => performance.now(), frame: (paint: () => void) => void scope.requestAnimationFrame(paint), later: (call: () => void, ms: number) => void scope.setTimeout(call, ms) };
+const stage = new Stage(clock, (panel) => scope.postMessage(panel));
 scope.onmessage = (event: MessageEvent<Message>) => stage.receive(event.data);
