@@ -94,7 +94,7 @@ impl ErrorKind {
     }
 }
 
-/// An answer that is not the one that was asked for.
+/// An answer that is not the one that was asked for. Kept small: every good answer has room for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -102,7 +102,7 @@ pub struct ApiError {
     /// UPPER_SNAKE; the kind's own unless something more precise is known.
     pub reason: &'static str,
     /// For people. Holds no secret and no path of this machine.
-    pub message: String,
+    pub message: Box<str>,
     /// The field of the request; empty: none.
     pub field: Cow<'static, str>,
     /// When to come back; absent: never.
@@ -110,7 +110,7 @@ pub struct ApiError {
     pub expected_seq: Option<u64>,
     pub item_index: Option<u64>,
     /// The position reached.
-    pub position: Position,
+    pub position: Box<Position>,
 }
 
 /// How long a caller waits before it tries again, unless something better is known.
@@ -122,12 +122,12 @@ impl ApiError {
         Self {
             kind,
             reason: kind.answer().2,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             field: Cow::Borrowed(""),
             retry_after_ms,
             expected_seq: None,
             item_index: None,
-            position: Position::default(),
+            position: Box::default(),
         }
     }
 
@@ -199,7 +199,7 @@ impl ApiError {
         if let Some(Ok(ms)) = self.retry_after_ms.map(|ms| MetadataValue::try_from(ms.to_string())) {
             trailers.insert(PUSHBACK_TRAILER, ms);
         }
-        Status::with_metadata(self.kind.grpc(), self.message.clone(), trailers)
+        Status::with_metadata(self.kind.grpc(), self.message.to_string(), trailers)
     }
 
     /// Of `Retry-After`, whole seconds and never 0.
@@ -235,7 +235,7 @@ impl From<corral_query::QueryError> for ApiError {
             E::Invalid { field, reason } => Self::invalid(field, reason),
             E::Unsupported { field, reason } => Self::unsupported(field, reason),
             E::Unavailable { reason, retry_after_ms, position } => {
-                Self { position, ..Self::unavailable(reason) }.retry_after_ms(retry_after_ms)
+                Self { position: Box::new(position), ..Self::unavailable(reason) }.retry_after_ms(retry_after_ms)
             }
             // What was damaged is for our log (where the caller of this logs it), not for a client.
             E::Damaged(_) => Self::internal(),

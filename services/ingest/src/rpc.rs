@@ -69,7 +69,7 @@ impl IngestRpc {
                 first_seq: first,
                 last_seq: last,
                 error: Some(error.info()),
-                message: error.message,
+                message: error.message.into(),
             }),
             frame::Response::Drain { reconnect_after_ms } => Frame::Drain(proto::Drain { reconnect_after_ms }),
         };

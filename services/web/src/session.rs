@@ -256,7 +256,7 @@ fn failed(subscription: u32, error: &ApiError) -> proto::SessionResponse {
         subscription,
         code: error.kind.grpc() as i32 as u32,
         error: Some(error.info()),
-        message: error.message.clone(),
+        message: error.message.to_string(),
     }))
 }
 

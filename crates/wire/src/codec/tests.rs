@@ -3,7 +3,7 @@ use crate::proto;
 
 fn check(bytes: Vec<u8>, expect: Result<&str, &str>) {
     let decoded = decode_request::<proto::ListRunsRequest>(&bytes.into());
-    let decoded = decoded.as_ref().map(|request| request.project.as_str()).map_err(|error| error.message.as_str());
+    let decoded = decoded.as_ref().map(|request| request.project.as_str()).map_err(|error| &*error.message);
     assert_eq!(decoded, expect);
 }
 
