@@ -24,6 +24,16 @@ export interface PanelLine extends Line {
   series: SeriesBuckets;
 }
 
+interface Made {
+  x: Float64Array;
+  marks: { x: number; value: number }[];
+  /** The newest smoothing, under what it was made with. */
+  smoothed: { key: string; y: Float64Array } | undefined;
+}
+
+/** Buckets never change in place, so what was made of them is good as long as they live; a chart compares columns by identity. */
+const made = new WeakMap<SeriesBuckets, Made>();
+
 /** A bucket's place: its middle; exact where a bucket is one unit wide. */
 function places({ rows, index, width }: SeriesBuckets): Float64Array {
   const x = new Float64Array(rows);
@@ -40,22 +50,44 @@ function nonFinite(s: SeriesBuckets, x: Float64Array): { x: number; value: numbe
   return marks;
 }
 
+function madeOf(series: SeriesBuckets): Made {
+  let m = made.get(series);
+  if (!m) {
+    const x = places(series);
+    m = { x, marks: nonFinite(series, x), smoothed: undefined };
+    made.set(series, m);
+  }
+  return m;
+}
+
+/** The formulas are of points; a bucket enters them as its mean, as many times as it has values. */
+function smoothed(series: SeriesBuckets, m: Made, o: LineOptions): Float64Array {
+  const key = `${o.smoothing.kind} ${o.smoothing.amount} ${o.range}`;
+  if (m.smoothed?.key !== key) {
+    const values = series.count.map((n, i) => n - series.nanCount[i]!);
+    m.smoothed = { key, y: smooth(m.x, series.mean, o.smoothing, o.range, values) };
+  }
+  return m.smoothed.y;
+}
+
+const SOLID: readonly number[] = [];
+
 function lineOf(series: SeriesBuckets, run: LineRun, color: string, labels: number, o: LineOptions): PanelLine {
-  const x = places(series);
-  const smoothed = isSmoothing(o.smoothing);
+  const m = madeOf(series);
+  const smooths = isSmoothing(o.smoothing);
   const banded = series.width > 1;
   return {
     id: run.id,
     name: labels > 1 || series.label !== "" ? `${run.name} ${series.label}`.trim() : run.name,
     color,
-    x,
-    y: smoothed ? smooth(x, series.last, o.smoothing, o.range) : series.last,
-    raw: smoothed ? series.last : undefined,
+    x: m.x,
+    y: smooths ? smoothed(series, m, o) : series.last,
+    raw: smooths ? series.last : undefined,
     lo: banded ? series.min : undefined,
     hi: banded ? series.max : undefined,
     live: run.live,
-    dash: [],
-    nonFinite: nonFinite(series, x),
+    dash: SOLID,
+    nonFinite: m.marks,
     series,
   };
 }
