@@ -64,9 +64,14 @@ pub(crate) struct Record<'a> {
 
 impl World {
     pub(crate) fn new(scale: Scale) -> Self {
+        Self::with_store(scale, |store| Arc::new(store))
+    }
+
+    /// The engine reads through `wrap`.
+    pub(crate) fn with_store(scale: Scale, wrap: impl FnOnce(MemoryStore) -> Arc<dyn ReadStore>) -> Self {
         let (store, hub, clock) = (MemoryStore::new(), Hub::new(), ManualClock::new(START));
         let options = Options { partitions: PARTITIONS, log_epoch: LogEpoch(0) };
-        let engine = Engine::new(Arc::new(store.clone()), hub.clone(), clock.clock(), options);
+        let engine = Engine::new(wrap(store.clone()), hub.clone(), clock.clock(), options);
         Self { store, hub, clock, engine, scale, tell: true, offsets: BTreeMap::new(), runs: BTreeMap::new() }
     }
 

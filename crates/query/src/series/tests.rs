@@ -7,6 +7,10 @@ use super::*;
 use crate::testing::{ORGANIZATION, PARTITIONS, Record, SMALL, World, run_id};
 use crate::{Columns, HistoryQuery};
 
+mod slow;
+
+use slow::SlowStore;
+
 const EVERYTHING: View = View { axis: XAxis::Step, created: Micros(0), min: i64::MIN, max: i64::MAX, as_of: None };
 
 /// All points of a series, as they were read.
@@ -196,4 +200,68 @@ async fn another_tenants_run_is_not_found() {
     let query = HistoryQuery { runs: vec![run], metrics: vec!["loss".to_owned()], ..HistoryQuery::default() };
     let refused = world.engine.history(other, &query).await;
     assert!(matches!(refused, Err(QueryError::NotFound { what: "run", .. })), "{refused:?}");
+}
+
+/// Reads while the run is sealed and merged under it: every one is what was there after some record.
+async fn read_while_writing(seed: u64) -> (usize, usize) {
+    let mut world = World::with_store(SMALL, |store| SlowStore::wrap(store, seed));
+    let run = run_id("one");
+    world.open(&run).await;
+    world.record(&run, record(3, (3, 0), 0)).await;
+    let engine = world.engine.clone();
+    let metrics: Vec<String> = ["a", "b", "loss", "acc"].map(str::to_owned).to_vec();
+    let done = std::cell::Cell::new(false);
+    let mut cuts: Vec<std::collections::BTreeMap<(String, String), usize>> = Vec::new();
+    let write = async {
+        for i in 0..=250_usize {
+            let of = world.runs[&run].logged.iter();
+            cuts.push(of.map(|((_, metric, label), points)| ((metric.clone(), label.clone()), points.len())).collect());
+            if i < 250 {
+                let shape = [0, 1, 2, 3][i % 4];
+                world.record(&run, record(shape, (1 + (i * 7 + seed as usize) % 31, 0), i as i64)).await;
+                // A read takes a few records' time: some see a seal go by, some two.
+                for _ in 0..120 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        done.set(true);
+    };
+    let read = async {
+        let (mut reads, mut starved) = (Vec::new(), 0);
+        while !done.get() {
+            let select = Select { metrics: &metrics, take: Some(Take(1)), label: None };
+            match engine.0.read_series(ORGANIZATION, &run_id("one"), select, &EVERYTHING).await {
+                Ok(read) => reads.push(read.series),
+                Err(error) if error.is_retryable() => starved += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        (reads, starved)
+    };
+    let ((), (reads, starved)) = tokio::join!(write, read);
+    let logged = &world.runs[&run].logged;
+    for series in &reads {
+        let mut found = std::collections::BTreeMap::new();
+        for one in series {
+            let points = points_of(one, &EVERYTHING);
+            let key = (metrics[one.metric].clone(), one.label.clone());
+            let all = &logged[&(Take(1), key.0.clone(), key.1.clone())];
+            assert_eq!(points, all.slice(0..points.len()), "seed {seed}: {key:?} is not what was logged, in order");
+            found.insert(key, points.len());
+        }
+        let cut =
+            cuts.iter().find(|cut| found.iter().all(|(key, points)| cut.get(key).copied().unwrap_or(0) == *points));
+        assert!(cut.is_some(), "seed {seed}: {found:?} was never there");
+    }
+    (reads.len(), starved)
+}
+
+#[tokio::test]
+async fn a_read_under_seals_and_merges_is_a_moment_of_the_run() {
+    let mut reads = 0;
+    for seed in 0..25 {
+        reads += read_while_writing(seed * 0x9e37_79b9 + 1).await.0;
+    }
+    assert!(reads > 500, "{reads} reads");
 }
