@@ -5,6 +5,7 @@ mod json;
 pub mod limits;
 mod load;
 mod merge;
+mod metric;
 mod planted;
 pub mod policy;
 mod project;

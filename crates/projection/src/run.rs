@@ -265,7 +265,7 @@ impl Run {
 }
 
 /// What an event's rows have in common, and where they go.
-struct At<'a> {
+pub(crate) struct At<'a> {
     offset: Offset,
     now: Micros,
     actor: &'a str,
@@ -276,7 +276,7 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    fn put(&mut self, key: Key, value: Bytes) {
+    pub(crate) fn put(&mut self, key: Key, value: Bytes) {
         self.out.push((key, Some(value)));
     }
     fn changes(&mut self, field: &'static str) {

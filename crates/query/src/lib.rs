@@ -20,6 +20,7 @@ mod cache;
 mod dictionary;
 mod freshness;
 mod history;
+mod metric;
 mod order;
 mod pieces;
 mod planted;

@@ -11,8 +11,6 @@ use crate::answer::{Figure, Run, RunAnswer, RunWriter};
 use crate::engine::Inner;
 use crate::{QueryError, RunQuery};
 
-mod metrics;
-
 /// Revisions that one scan asks for, latest first.
 const REVISION_ROWS_MAX: usize = 32;
 
@@ -60,7 +58,7 @@ impl Inner {
         let by_hand = self.run_info(organization, id).await?.unwrap_or_default().summary;
         let mut run = run_of_head(id, &head, self.clock.now());
         run.config = config.unwrap_or_default().entries;
-        run.summary = metrics::summary(&figures, by_hand);
+        run.summary = crate::metric::summary(&figures, by_hand);
         Ok((run, figures.into_iter().map(|figure| figure.metric).collect()))
     }
 
@@ -82,7 +80,7 @@ impl Inner {
         let by_hand = by_hand.map(|(key, value)| (key.clone(), value.text.clone())).collect();
         let mut run = run_of_head(id, &head, as_of);
         run.config = revision.config;
-        run.summary = metrics::summary(&figures, by_hand);
+        run.summary = crate::metric::summary(&figures, by_hand);
         Ok((run, figures.into_iter().map(|figure| figure.metric).collect()))
     }
 

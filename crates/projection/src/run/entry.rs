@@ -8,12 +8,11 @@ use corral_domain::run::{FinishState, ObjectLogged, RunAttributesChanged, RunFin
 use corral_domain::scalar::{ConfigEntry, Scalar};
 use corral_domain::{RunEntry, RunState};
 use corral_read_store::layout::Row;
-use corral_read_store::metric::{MetricDefRow, MetricRow, WriterMetricRow};
 use corral_read_store::run::ObjectRow;
 use corral_read_store::state::WriterRow;
-use corral_read_store::{metric, run, state};
+use corral_read_store::{run, state};
 
-use super::{At, NONE, Run};
+use super::{At, Run};
 use crate::json;
 
 impl Run {
@@ -24,14 +23,8 @@ impl Run {
             RunEntry::ConfigChanged(entries) => self.config_changed(entries, at),
             RunEntry::SummaryChanged(entries) => self.summary_changed(entries, at),
             RunEntry::AttributesChanged(change) => self.attributes_changed(change, at),
-            RunEntry::MetricRegistered(new) => self.registered(new.id, new.name, writer, at),
-            RunEntry::MetricDefined(def) => {
-                let row =
-                    MetricDefRow { step_metric: def.step_metric, goal: def.goal as u8, summary: def.summary as u8 };
-                at.put(metric::def_key(self.organization, &self.id, &def.name), row.encode());
-                self.moved.insert(state::def_key(&self.stream, &def.name), Some(row.encode()));
-                self.defs.insert(def.name, row);
-            }
+            RunEntry::MetricRegistered(new) => self.metric_registered(new, writer, at),
+            RunEntry::MetricDefined(def) => self.metric_defined(def, at),
             RunEntry::Object(object) => self.object(object, writer, at),
             RunEntry::Gap(_) => {
                 let items: u64 = kept.iter().map(|range| range.len() as u64).sum();
@@ -123,31 +116,5 @@ impl Run {
         };
         at.put(run::object_key(self.organization, &self.id, self.head.objects), row.encode());
         self.head.objects += 1;
-    }
-
-    fn registered(&mut self, id: u32, name: String, writer: &mut WriterRow, at: &mut At<'_>) {
-        let index = match self.metric_of.get(&name) {
-            Some(index) => *index,
-            None => {
-                let index = self.head.metrics;
-                self.head.metrics += 1;
-                let row = MetricRow { name: name.clone() };
-                at.put(metric::key(self.organization, &self.id, index), row.encode());
-                self.metrics.push(name.clone());
-                self.metric_of.insert(name, index);
-                index
-            }
-        };
-        let Some(names) = self.names.get_mut(writer.index as usize) else { return };
-        let place = id as usize;
-        if names.metrics.len() <= place {
-            names.metrics.resize(place + 1, NONE);
-        }
-        if names.metrics[place] == NONE {
-            names.metrics[place] = index;
-            writer.metrics = names.metrics.len() as u32;
-            let row = WriterMetricRow { metric: index };
-            at.put(metric::writer_key(self.organization, &self.id, writer.index, id), row.encode());
-        }
     }
 }
