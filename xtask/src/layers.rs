@@ -6,14 +6,14 @@ use crate::{against_list, root, sources};
 
 /// The layers, top first. A crate may depend on crates of earlier lines; within a line only as [`BESIDE`] says.
 const LAYERS: [&[&str]; 8] = [
-    &["corral-domain", "corral-tasks", "corral-spool", "corral-credentials"],
-    &["corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault", "corral-telemetry"],
+    &["corral-domain", "corral-spool", "corral-credentials"],
+    &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault"],
     &["corral-access"],
     &["corral-event-log-embedded", "corral-read-store-embedded", "corral-projection", "corral-query"],
     &["corral-wire"],
     &["corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
     &["corral-server", "corral-python"],
-    &["corral-testkit", "corral-e2e", "xtask"],
+    &["corral-testkit", "corral-e2e", "corral-load", "xtask"],
 ];
 
 /// Pairs within a layer: (who, on whom).

@@ -35,7 +35,7 @@ fn opening(source: &Source) -> Option<String> {
         .then(|| format!("{}: does not open with `//!` that says why it exists", source.path))
 }
 
-/// Relies on rustfmt: an item's closing brace stands at the item's own indentation.
+/// Relies on rustfmt: an item's closing brace stands at the item's own indentation (and in a macro something may follow).
 fn functions(source: &Source) -> Vec<String> {
     let lines: Vec<&str> = source.text.lines().collect();
     let mut found = Vec::new();
@@ -45,11 +45,12 @@ fn functions(source: &Source) -> Vec<String> {
         let is_fn = code.split("fn ").next().is_some_and(|head| {
             code.contains("fn ") && head.split_whitespace().all(|w| FN_WORDS.contains(&w) || w.starts_with("pub("))
         });
-        if !is_fn {
+        let opens = lines[start..].iter().find(|l| l.ends_with(['{', '}', ';'])).is_some_and(|l| l.ends_with('{'));
+        if !is_fn || !opens {
             continue;
         }
         let close = format!("{}}}", " ".repeat(indent));
-        let length = lines[start..].iter().position(|l| **l == close).unwrap_or(0) + 1;
+        let length = lines[start..].iter().position(|l| l.starts_with(&close)).unwrap_or(0) + 1;
         if length > FUNCTION_LINES_MAX {
             let name = code.split("fn ").nth(1).unwrap_or("").split(['(', '<']).next().unwrap_or("");
             found.push(format!("{} {name}: a function of {length} lines, {FUNCTION_LINES_MAX} at most", source.path));
