@@ -71,6 +71,15 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// Puts a gap in the place of an item that was neither acknowledged nor replaced, if the one drawn is such.
+fn replace_one(spool: &Spool, writer: WriterIndex, model: &mut Model, random: &mut Random) {
+    let from = model.acked + 1 + random.below(model.last() - model.acked);
+    if model.replaced.range(..=from).next_back().is_none_or(|(_, to)| *to < from) {
+        spool.replace(writer, from, GapNote { to: from, detail: vec![1] }).expect("replace");
+        model.replaced.insert(from, from);
+    }
+}
+
 fn schedule(seed: u64) -> (u64, u64) {
     let dir = tempfile::tempdir().expect("a directory");
     let options = Options {
@@ -102,14 +111,7 @@ fn schedule(seed: u64) -> (u64, u64) {
                 let seq = spool.append_control(writer, 2, |_| payload.clone()).expect("append");
                 model.items.insert(seq, (2, payload));
             }
-            96 if model.last() > model.acked => {
-                let from = model.acked + 1 + random.below(model.last() - model.acked);
-                let free = |seq: u64| model.replaced.range(..=seq).next_back().is_none_or(|(_, to)| *to < seq);
-                if free(from) {
-                    spool.replace(writer, from, GapNote { to: from, detail: vec![1] }).expect("replace");
-                    model.replaced.insert(from, from);
-                }
-            }
+            96 if model.last() > model.acked => replace_one(&spool, writer, model, &mut random),
             _ => {
                 if random.below(ack_every) == 0 && model.last() > model.acked {
                     model.acked += 1 + random.below(model.last() - model.acked);

@@ -23,6 +23,11 @@ fn hosts_of_a_laptop() {
     ] {
         assert_eq!(check(&rules, host, None), Ok(()), "{host}");
     }
+}
+
+#[test]
+fn hosts_that_are_not_this_laptop() {
+    let rules = HostRules::default();
     for host in [
         "",
         "attacker.example",

@@ -1,3 +1,5 @@
+//! Scalars have one text each, so equal values have equal rows.
+
 use super::*;
 
 #[test]

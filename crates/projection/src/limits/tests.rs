@@ -1,3 +1,5 @@
+//! What merging costs at the real limits, by the rules alone.
+
 use super::*;
 
 /// How many sets a level holds, by the rules alone, at the real limits: records of (points, bytes), spread over `width`

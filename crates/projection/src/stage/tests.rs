@@ -1,3 +1,5 @@
+//! The stage, range by range: what is trimmed, what waits, what a hole lets by.
+
 use super::*;
 
 type Seqs = Vec<(u64, u64)>;

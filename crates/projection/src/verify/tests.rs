@@ -1,3 +1,5 @@
+//! A store that was changed by hand makes the verification fail, whatever was changed.
+
 use std::sync::Arc;
 
 use corral_domain::run::Resume;

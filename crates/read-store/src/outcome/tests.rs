@@ -1,3 +1,5 @@
+//! Every outcome comes back from its row.
+
 use corral_domain::ProjectId;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Aggregates: NaN, goals, and merging in any cut.
+
 use super::*;
 
 fn fold(points: &[(i64, f64)]) -> SeriesStat {

@@ -1,3 +1,5 @@
+//! What this server does not know is refused by its number.
+
 use super::*;
 use crate::proto;
 

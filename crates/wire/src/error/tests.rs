@@ -1,3 +1,5 @@
+//! The table of answers, and what travels with them.
+
 use corral_domain::{Offset, Partition};
 
 use super::*;
