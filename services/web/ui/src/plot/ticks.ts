@@ -43,16 +43,17 @@ function trimmed(text: string): string {
 export function tickText(v: number, step: number): string {
   if (v === 0 || Math.abs(v) < step * 1e-6) return "0";
   const size = Math.abs(v);
+  // One digit more than the step's first: it may be 2.5. What is not needed is trimmed.
+  const digits = 1 - Math.floor(Math.log10(step) + 1e-9);
   for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) {
     if (size >= unit && size < unit * 1000 && step >= unit * 1e-3) {
-      return trimmed((v / unit).toFixed(Math.max(0, Math.min(3, -Math.floor(Math.log10(step / unit) + 1e-9) + (step / unit < 1 ? 1 : 0))))) + name;
+      return trimmed((v / unit).toFixed(Math.max(0, digits + Math.round(Math.log10(unit))))) + name;
     }
   }
   if (size >= 1e12 || size < 1e-3) {
-    const digits = Math.max(0, Math.min(6, Math.floor(Math.log10(size)) - Math.floor(Math.log10(step) + 1e-9)));
-    return v.toExponential(digits).replace(/\.?0+e/, "e").replace("e+", "e");
+    return v.toExponential(Math.max(0, Math.min(12, digits + Math.floor(Math.log10(size))))).replace(/\.?0+e/, "e").replace("e+", "e");
   }
-  return trimmed(v.toFixed(Math.max(0, Math.min(12, 1 - Math.floor(Math.log10(step))))));
+  return trimmed(v.toFixed(Math.max(0, Math.min(12, digits))));
 }
 
 export function linearTicks(lo: number, hi: number, count: number): Tick[] {
