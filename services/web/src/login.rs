@@ -49,7 +49,7 @@ async fn login(gate: &Arc<Gate>, body: Result<Json<LoginRequest>, JsonRejection>
     let session = gate.access().login(&request.token).map_err(ours)?.map_err(|_| {
         // The one refusal that a person meets often says what to do.
         ApiError {
-            message: "this login link was used or is too old: `corral login` prints another".to_owned(),
+            message: "this login link was used or is too old: `corral login` prints another".into(),
             ..denied(Denied::Unauthenticated)
         }
     })?;
