@@ -1,1 +1,25 @@
-//! The one binary.
+//! The one binary `corral`: configuration, wiring, start and shutdown; no logic of its own about runs.
+//!
+//! ```text
+//! cli -> config -> serve: bind -> log, store -> projector -> query -> doors -> announce -> wait -> drain
+//! ```
+//!
+//! Path of a point through the process: `listen` accepts its connection, `routes` lets it through the gate to the ingest
+//! door, the door appends to the event log that `wiring` opened, the projector writes the store behind [`current`], and
+//! the query engine reads that for the page and the API.
+//!
+//! Only [`wiring`] names a backend.
+
+mod announce;
+mod cli;
+mod config;
+mod current;
+mod figures;
+mod listen;
+mod routes;
+mod serve;
+mod wiring;
+
+pub use cli::main;
+pub use config::{Config, ConfigError, LogLevel, Sources};
+pub use serve::{Running, StartError};

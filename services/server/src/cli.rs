@@ -1,0 +1,154 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use corral_tasks::{Clock, Tasks, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ConfigError, LogLevel, Sources};
+use crate::serve::{Running, StartError};
+
+/// Corral gathers the runs of a machine-learning team in one place.
+#[derive(Parser)]
+#[command(name = "corral", version, about, long_about = None)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: the page, the API and the doors for training programs, on one port
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Address and port to listen on; port 0: any free one [default: 127.0.0.1:4870]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// How browsers reach the server, if not by the address that it listens on
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Peers whose forwarded headers are believed: addresses or networks, separated by commas
+    #[arg(long, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
+    /// What this process does; embedded storage needs all of it in one [default: all]
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<String>,
+    /// How much to write to stderr: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Print the effective configuration, with where each value came from, and exit
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Which server is meant.
+#[derive(Args)]
+struct Place {
+    /// A configuration file [default: ${XDG_CONFIG_HOME:-~/.config}/corral/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of everything that the server keeps [default: ${XDG_DATA_HOME:-~/.local/share}/corral]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Exit codes; 0 is success, and 130 is a second signal.
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+/// Runs the process to its end.
+pub fn main() -> ExitCode {
+    let line = Line::parse();
+    let ended = match line.command {
+        Command::Serve(serve) => run_serve(serve),
+    };
+    ended.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "corral: {error}");
+        ExitCode::from(if matches!(error, Failed::Config(_)) { WRONG_USAGE } else { FAILED })
+    })
+}
+
+impl Place {
+    fn load(self, mut flags: BTreeMap<&'static str, String>) -> Result<Config, ConfigError> {
+        flags.extend(self.data_dir.map(|dir| ("data_dir", dir)));
+        Config::load(&Sources { env: &|name| std::env::var_os(name), file: self.config, flags })
+    }
+}
+
+fn run_serve(serve: Serve) -> Result<ExitCode, Failed> {
+    let flags = [
+        ("listen", serve.listen),
+        ("public_url", serve.public_url),
+        ("trusted_proxies", serve.trusted_proxies),
+        ("roles", serve.roles),
+        ("log_level", serve.log_level),
+    ];
+    let flags = flags.into_iter().filter_map(|(name, text)| Some((name, text?))).collect();
+    let config = serve.place.load(flags)?;
+    if serve.print_config {
+        say(&config.print())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    start_logging(config.log_level);
+    runtime()?.block_on(async {
+        let tasks = Tasks::new();
+        signal::watch(&tasks).map_err(|error| Failed::Other(error.into()))?;
+        let running = Running::start(&config, Clock::system(), tasks).await?;
+        greet(&running)?;
+        Ok(running.wait().await)
+    })
+}
+
+fn greet(running: &Running) -> Result<(), Failed> {
+    say(&format!("Corral {} listens on {}", env!("CARGO_PKG_VERSION"), running.url()))?;
+    if let Some(path) = running.key_written_to() {
+        say(&format!("The owner's key is in {}", path.display()))?;
+    }
+    let link = running.login_link().map_err(|error| Failed::Other(error.into()))?;
+    say(&format!("Log in (once, within 15 minutes; `corral login` gives another): {link}"))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("corral").build();
+    runtime.map_err(|error| Failed::Other(error.into()))
+}
+
+/// A line on stdout; nobody listening there is no reason to fail.
+fn say(text: &str) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failed::Other(error.into())),
+        _ => Ok(()),
+    }
+}
+
+fn start_logging(level: LogLevel) {
+    // Dependencies have their say from warnings on.
+    let filter = match level {
+        LogLevel::Error => "error".to_owned(),
+        level => format!("warn,corral={0},corral_server={0}", level.name()),
+    };
+    let filter = EnvFilter::new(filter);
+    let ansi = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi).init();
+}

@@ -1,0 +1,140 @@
+//! Precedence, origins, and what a configuration is refused for.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::*;
+
+/// A home with a configuration file in it.
+struct Given {
+    home: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+    flags: BTreeMap<&'static str, String>,
+}
+
+impl Given {
+    fn new(file: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join(".config/corral");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("config.toml"), file).unwrap();
+        let env = BTreeMap::from([("HOME".to_owned(), home.path().to_str().unwrap().to_owned())]);
+        Self { home, env, flags: BTreeMap::new() }
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn flag(mut self, name: &'static str, value: &str) -> Self {
+        self.flags.insert(name, value.to_owned());
+        self
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        let env = |name: &str| self.env.get(name).map(OsString::from);
+        Config::load(&Sources { env: &env, file: None, flags: self.flags.clone() })
+    }
+
+    fn check_refused(&self, expect: &[&str]) {
+        let error = self.load().expect_err("must be refused").to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert_eq!(lines.len(), expect.len(), "{error}");
+        for (line, expect) in lines.iter().zip(expect) {
+            assert!(line.contains(expect), "`{line}` does not say `{expect}`");
+        }
+    }
+}
+
+#[test]
+fn without_anything_it_is_loopback_and_the_users_own_directory() {
+    let given = Given::new("");
+    let config = given.load().unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:4870");
+    assert_eq!(config.data_dir, given.home.path().join(".local/share/corral"));
+    assert_eq!(config.credentials, Some(given.home.path().join(".config/corral/credentials")));
+    assert_eq!((config.public_url, config.trusted_proxies.len()), (None, 0));
+    let elsewhere = Given::new("").env("XDG_DATA_HOME", "/elsewhere").load().unwrap();
+    assert_eq!(elsewhere.data_dir, Path::new("/elsewhere/corral"));
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let file = "listen = '127.0.0.1:1'\nlog_level = 'warn'\ntrusted_proxies = ['10.0.0.0/8', '::1']\n";
+    let given = || Given::new(file);
+    let listen = |given: Given| given.load().unwrap().listen.port();
+    assert_eq!(listen(given()), 1);
+    assert_eq!(listen(given().env("CORRAL_LISTEN", "127.0.0.1:2")), 2);
+    assert_eq!(listen(given().env("CORRAL_LISTEN", "")), 1, "an empty variable is not set");
+    let all = given().env("CORRAL_LISTEN", "127.0.0.1:2").flag("listen", "127.0.0.1:3");
+    let config = all.load().unwrap();
+    assert_eq!((config.listen.port(), config.log_level, config.trusted_proxies.len()), (3, LogLevel::Warn, 2));
+    let printed = config.print();
+    let path = all.home.path().join(".config/corral/config.toml");
+    for expect in [
+        "listen = \"127.0.0.1:3\"  # flag --listen".to_owned(),
+        format!("log_level = \"warn\"  # file {}", path.display()),
+        "roles = \"all\"  # default".to_owned(),
+        "# public_url is not set".to_owned(),
+    ] {
+        assert!(printed.lines().any(|line| line == expect), "`{expect}` is not in\n{printed}");
+    }
+    // What is printed is a file that gives the same.
+    assert_eq!(Given::new(&printed).load().unwrap().listen.port(), 3);
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_origin() {
+    let given = Given::new("listen = 'everywhere'\nshoe_size = '43'\ndata_dir = 7\n");
+    let given = given.env("CORRAL_LOG_LEVEL", "loud").flag("public_url", "ftp://x");
+    given.check_refused(&[
+        "data_dir (from file",
+        "shoe_size (from file",
+        "listen (from file",
+        "public_url (from flag --public-url): must be http:// or https://",
+        "log_level (from environment CORRAL_LOG_LEVEL): `loud` must be error, warn",
+    ]);
+    Given::new("listen = ").check_refused(&["config: "]);
+}
+
+#[test]
+fn a_part_of_the_roles_is_refused_with_the_reason() {
+    Given::new("")
+        .flag("roles", "ingest")
+        .check_refused(&["roles (from flag --roles): the event log and the read store"]);
+    Given::new("").flag("roles", "baker").check_refused(&["`baker` must be all, or some of ingest"]);
+    let every = "ingest, command,projector,query,web,archiver,automation";
+    Given::new("").flag("roles", every).load().unwrap();
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    Given::new("")
+        .env("CORRAL_CONFIG", "/nowhere/corral.toml")
+        .check_refused(&["there is no file /nowhere/corral.toml"]);
+    let mut homeless = Given::new("");
+    homeless.env.remove("HOME");
+    homeless.check_refused(&["data_dir: is not known: give it, or set HOME"]);
+}
+
+#[test]
+fn a_network_is_its_first_bits() {
+    let contains = |network: &str, address: &str| Network::parse(network).unwrap().contains(address.parse().unwrap());
+    for (network, address, expect) in [
+        ("10.0.0.0/8", "10.255.0.1", true),
+        ("10.0.0.0/8", "11.0.0.1", false),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+        ("192.0.2.7", "192.0.2.7", true),
+        ("192.0.2.7", "192.0.2.6", false),
+        ("0.0.0.0/0", "203.0.113.9", true),
+        ("0.0.0.0/0", "2001:db8::1", false),
+        ("::/0", "2001:db8::1", true),
+        ("2001:db8::/32", "2001:db9::1", false),
+    ] {
+        assert_eq!(contains(network, address), expect, "{network} {address}");
+    }
+    for wrong in ["", "10.0.0.0/33", "10.0.0/8", "localhost", "10.0.0.0/-1", "::1/129"] {
+        assert!(Network::parse(wrong).is_none(), "{wrong}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The port: HTTP/1.1, HTTP/2 and gRPC, WebSockets; bounds on what a peer may hold open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use corral_tasks::{Kind, TaskError, Tasks};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+/// Connections at a time; one more waits to be accepted.
+const CONNECTIONS_MAX: usize = 4_096;
+/// How long a peer may take to begin, and to send the head of a request.
+const HEAD_WAIT_MS_MAX: u64 = 10_000;
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Calls of one HTTP/2 connection at a time.
+const CALLS_PER_CONNECTION_MAX: u32 = 512;
+/// A silent HTTP/2 peer is asked whether it lives, and dropped if it does not say so.
+const PING_EVERY_MS: u64 = 20_000;
+const PING_WAIT_MS_MAX: u64 = 20_000;
+/// After an accept that failed (no file descriptors left): others may close meanwhile.
+const ACCEPT_AGAIN_MS: u64 = 100;
+
+/// Whose request it is: the address of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Accepts until the doors are told to close.
+pub(crate) fn start(listener: TcpListener, router: Router, tasks: &Tasks) {
+    let (own, told) = (tasks.clone(), tasks.shutdown(Kind::Door));
+    tasks.spawn("listener", Kind::Door, async move {
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let permit = tokio::select! {
+                permit = room.clone().acquire_owned() => permit?,
+                () = told.cancelled() => return Ok(()),
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = told.cancelled() => return Ok(()),
+            };
+            match accepted {
+                Ok((stream, peer)) => spawn(stream, Peer(peer), router.clone(), (&own, permit)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(ACCEPT_AGAIN_MS)).await;
+                }
+            }
+        }
+    });
+}
+
+fn spawn(stream: TcpStream, peer: Peer, router: Router, (tasks, permit): (&Tasks, OwnedSemaphorePermit)) {
+    let told = tasks.shutdown(Kind::Connection);
+    tasks.spawn("connection", Kind::Connection, async move {
+        let _permit = permit;
+        let wait = Duration::from_millis(HEAD_WAIT_MS_MAX);
+        let begun = tokio::select! {
+            begun = tokio::time::timeout(wait, stream.readable()) => begun,
+            () = told.cancelled() => return Ok(()),
+        };
+        if !matches!(begun, Ok(Ok(()))) {
+            return Ok(());
+        }
+        stream.set_nodelay(true)?;
+        let service = router.map_request(move |mut request: Request<_>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(service);
+        let builder = builder();
+        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let end = tokio::select! {
+            end = connection.as_mut() => end,
+            () = told.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = end {
+            // A peer that broke off: its own affair, and any peer can cause it.
+            tracing::debug!(%error, peer = %peer.0, "a connection ended");
+        }
+        Ok::<(), TaskError>(())
+    });
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEAD_WAIT_MS_MAX))
+        .max_buf_size(HEADER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .keep_alive_interval(Duration::from_millis(PING_EVERY_MS))
+        .keep_alive_timeout(Duration::from_millis(PING_WAIT_MS_MAX));
+    builder
+}
