@@ -8,7 +8,7 @@ const server = process.env.CORRAL_URL ?? "http://127.0.0.1:4870";
 export default defineConfig({
   base: "./",
   plugins: [react()],
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 500 },
   worker: { format: "es" },
   server: {
     proxy: {

@@ -1,12 +1,10 @@
-//! How components look at what lives outside of React: the live store, the hover, the clock, the address.
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { useSearch } from "wouter";
+//! How components look at what lives outside of React: the live store, the hover, the clock, keys.
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { store } from "./env.js";
 import { queryKey, type Snapshot, type Status } from "./live/store.js";
 import type { Query } from "./live/session.js";
 import type { Value } from "./live/merge.js";
 import { engine, type Hover } from "./plot/engine.js";
-import { readView, type ViewState, writeView } from "./viewstate.js";
 
 type Kind<K extends Value["kind"]> = Extract<Value, { kind: K }>;
 const nothing = () => () => undefined;
@@ -38,6 +36,11 @@ export function useHover(): Hover {
   return useSyncExternalStore((c) => engine.watchHover(c), () => engine.readHover());
 }
 
+/** The run that is pointed at, wherever: heard of only when it is another. */
+export function useHoverRun(): string | null {
+  return useSyncExternalStore((c) => engine.watchHover(c), () => engine.readHover().runId);
+}
+
 /** The server's time, again each so many milliseconds: for durations and ages. Asks nobody. */
 export function useNow(everyMs: number): number {
   const [now, setNow] = useState(() => store.nowUs());
@@ -46,18 +49,6 @@ export function useNow(everyMs: number): number {
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
-}
-
-/** The view in the address, and a way to change it that leaves no trail of steps behind. */
-export function useView(): [ViewState, (change: Partial<ViewState>) => void] {
-  const search = useSearch();
-  const view = useMemo(() => readView(search), [search]);
-  const change = useCallback((delta: Partial<ViewState>) => {
-    // What the address says now, not what this render saw: two changes of one frame must both stay.
-    const text = writeView({ ...readView(location.search), ...delta });
-    history.replaceState(history.state, "", `${location.pathname}${text === "" ? "" : `?${text}`}`);
-  }, []);
-  return [view, change];
 }
 
 /** A single key's verb, except while somebody types or holds a modifier. */
@@ -76,6 +67,24 @@ export function useKeys(keys: Readonly<Record<string, () => void>>): void {
     addEventListener("keydown", listen);
     return () => removeEventListener("keydown", listen);
   }, []);
+}
+
+export function useTitle(...parts: (string | undefined)[]): void {
+  const title = [...parts.filter((part) => part !== undefined && part !== ""), "Corral"].join(" · ");
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+}
+
+/** True once `waiting` has lasted long enough to say so: what comes at once shows no skeleton that flashes by. */
+export function useLate(waiting: boolean, afterMs = 150): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (!waiting) return setLate(false);
+    const timer = setTimeout(() => setLate(true), afterMs);
+    return () => clearTimeout(timer);
+  }, [waiting, afterMs]);
+  return waiting && late;
 }
 
 /** Width and height of an element, and whether it is near what is in view. */

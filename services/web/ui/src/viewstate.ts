@@ -7,22 +7,26 @@ export interface ViewState {
   smoothing: Smoothing;
   /** Closed bounds in units of x. */
   zoom: [number, number] | null;
-  /** Metrics whose panels are logarithmic. */
+  /** Metrics whose panels are logarithmic; `*`: all but the named ones. */
   log: readonly string[];
   hidden: readonly string[];
-  /** What the runs are sorted by: "created", "name", "state", "summary:KEY" or "config:PATH"; a minus before it: descending. */
+  /** What the runs are sorted by: "created", "name", "state", "active", "summary:KEY" or "config:PATH"; a minus before it: descending. */
   order: string;
   /** The panel that fills the window: a metric's name. */
   open: string | null;
-  /** Panels whose metric does not hold this text (or expression) are left out. */
+  /** Panels whose metric does not hold this text are left out. */
   search: string;
   perRow: number;
+  /** Which life of a run is shown; null: the living one. */
+  take: number | null;
 }
 
-export const DEFAULT_VIEW: ViewState = { x: "step", smoothing: { kind: "twema", amount: 0 }, zoom: null, log: [], hidden: [], order: "-created", open: null, search: "", perRow: 3 };
+export const DEFAULT_VIEW: ViewState = { x: "step", smoothing: { kind: "twema", amount: 0 }, zoom: null, log: [], hidden: [], order: "-created", open: null, search: "", perRow: 3, take: null };
 
 /** Names and values that an address may hold at most: a longer one would be cut off by somebody on its way. */
 const HIDDEN_COUNT_MAX = 100;
+
+export const ALL_LOG = "*";
 
 export function readView(search: string): ViewState {
   const q = new URLSearchParams(search);
@@ -31,6 +35,7 @@ export function readView(search: string): ViewState {
   const amount = Number(q.get("smoothing") ?? 0);
   const zoom = (q.get("zoom") ?? "").split("~").map(Number);
   const perRow = Number(q.get("row") ?? 3);
+  const take = Number(q.get("take") ?? Number.NaN);
   return {
     x: x === "time" || x === "relative" ? x : "step",
     smoothing: { kind: kind.kind, amount: Number.isFinite(amount) ? Math.min(Math.max(amount, 0), kind.max) : 0 },
@@ -41,6 +46,7 @@ export function readView(search: string): ViewState {
     open: q.get("panel"),
     search: q.get("find") ?? "",
     perRow: [1, 2, 3, 4].includes(perRow) ? perRow : 3,
+    take: Number.isInteger(take) && take >= 0 && take < 2 ** 32 ? take : null,
   };
 }
 
@@ -57,7 +63,22 @@ export function writeView(view: ViewState): string {
   if (view.open !== null) q.set("panel", view.open);
   if (view.search !== "") q.set("find", view.search);
   if (view.perRow !== 3) q.set("row", String(view.perRow));
+  if (view.take !== null) q.set("take", String(view.take));
   return q.toString();
+}
+
+/** What a link to another page of the same project takes along: how one looks, not what at. */
+export function carried(view: ViewState): string {
+  const text = writeView({ ...DEFAULT_VIEW, x: view.x, smoothing: view.smoothing, log: view.log, perRow: view.perRow });
+  return text === "" ? "" : `?${text}`;
+}
+
+export const isLog = (view: ViewState, metric: string): boolean => view.log.includes(ALL_LOG) !== view.log.includes(metric);
+
+/** The named metric's panel, or all of them (`*`), with the other kind of axis. */
+export function toggleLog(view: ViewState, metric: string): readonly string[] {
+  if (metric === ALL_LOG) return view.log.includes(ALL_LOG) ? [] : [ALL_LOG];
+  return view.log.includes(metric) ? view.log.filter((m) => m !== metric) : [...view.log, metric];
 }
 
 /** The smoothing with another formula, its amount within what that one takes. */

@@ -1,0 +1,169 @@
+//! One metric's panel: asks for buckets as wide as its pixels, hands lines to the chart worker, draws the axes' labels itself.
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useExtent } from "../extent.js";
+import { numberText } from "../format.js";
+import { useBox, useHeld, useLive } from "../hooks.js";
+import type { Series } from "../series.js";
+import { linesOf, type PanelLine } from "../lines.js";
+import type { History } from "../live/history.js";
+import { engine } from "../plot/engine.js";
+import { gestures } from "../plot/gesture.js";
+import { type Frame, layout } from "../plot/layout.js";
+import { describe } from "../plot/readout.js";
+import { type Scene, type XKind, xRange } from "../plot/scene.js";
+import { type Range, viewOf } from "../plot/view.js";
+import { historyQuery } from "../queries.js";
+import { isSmoothing, type Smoothing } from "../smooth.js";
+import { usePalette } from "../theme.js";
+import { placeText } from "../xtext.js";
+import { Axes } from "./axes.js";
+import { Tooltip } from "./tooltip.js";
+import css from "./panel.module.css";
+
+/** Buckets come in these strides, so that a window that is being resized does not ask at each pixel. */
+const BUCKET_STRIDE = 64;
+const BUCKETS_MAX = 2_000;
+/** What is read beyond a zoom on each side, in shares of it: lines leave the frame, and a smoothed one has settled before it enters. */
+const BEYOND = 0.05;
+const BEYOND_SMOOTHED = 1;
+/** The chart in words is made again at most so often. */
+const DESCRIBE_EVERY_MS = 5_000;
+
+export interface PanelProps {
+  metric: string;
+  /** A few words beside the title: units, goal, a figure. */
+  hint?: string | undefined;
+  series: Series;
+  x: XKind;
+  smoothing: Smoothing;
+  log: boolean;
+  zoom: Range | null;
+  take?: number | undefined;
+  tall?: boolean;
+  onZoom: (range: Range | null) => void;
+  onLog: (metric: string) => void;
+  /** Fills the window, or no longer does. */
+  onOpen: (metric: string) => void;
+  openRun?: ((runId: string) => void) | undefined;
+}
+
+function beyond(zoom: Range | null, smoothing: Smoothing): Range | null {
+  if (!zoom) return null;
+  const room = Math.ceil((zoom[1] - zoom[0]) * (isSmoothing(smoothing) ? BEYOND_SMOOTHED : BEYOND)) + 1;
+  return [zoom[0] - room, zoom[1] + room];
+}
+
+/** Buckets so that the part in view has one a pixel at most. */
+function bucketsFor(width: number, zoom: Range | null, bounds: Range | null): number {
+  const share = zoom && bounds ? (bounds[1] - bounds[0]) / Math.max(1, zoom[1] - zoom[0]) : 1;
+  return Math.min(BUCKETS_MAX, Math.ceil((width * share) / BUCKET_STRIDE) * BUCKET_STRIDE);
+}
+
+function usePanelLines(p: PanelProps, width: number, near: boolean) {
+  const [extent, full] = useExtent();
+  const bounds = useMemo(() => beyond(p.zoom, p.smoothing), [p.zoom, p.smoothing]);
+  const asks = near && width > 0 && p.series.ids.length > 0;
+  const query = asks ? historyQuery({ runIds: p.series.ids, metric: p.metric, x: p.x, buckets: bucketsFor(width, p.zoom, bounds), bounds, take: p.take }) : null;
+  const snapshot = useHeld(useLive("history", query), `${p.metric} ${p.x} ${p.take ?? ""}`);
+  const history: History | undefined = snapshot.value?.history;
+  const range = full ? full[1] - full[0] : 0;
+  const { series: palette } = usePalette();
+  const lines = useMemo(
+    () => (history ? linesOf(history, p.series.runs, { metric: p.metric, smoothing: p.smoothing, range, labelColors: p.series.single ? palette.slice(1) : undefined }) : []),
+    // A range matters to smoothing alone: a live one must not make every line anew.
+    [history, p.series, p.metric, p.smoothing, isSmoothing(p.smoothing) ? range : 0, palette],
+  );
+  const whole = p.zoom === null ? (xRange(lines) ?? null) : null;
+  const [from, to] = whole ?? [undefined, undefined];
+  useEffect(() => {
+    if (from !== undefined && to !== undefined) extent.report(p.metric, [from, to]);
+  }, [extent, p.metric, from, to]);
+  return { lines, full: full ?? whole, history, error: snapshot.error, waiting: asks && snapshot.value === undefined };
+}
+
+/** The chart worker's canvases, while the panel is near what is in view. */
+function useScene(host: React.RefObject<HTMLDivElement | null>, near: boolean, shown: { scene: Scene; frame: Frame } | undefined, history: History | undefined) {
+  const panel = useRef<number | undefined>(undefined);
+  const drawn = useRef<History | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (!near || !host.current) return;
+    const attached = engine.attach(host.current);
+    panel.current = attached.panel;
+    return () => {
+      panel.current = undefined;
+      attached.detach();
+    };
+  }, [host, near]);
+  useLayoutEffect(() => {
+    if (panel.current === undefined || !shown) return;
+    engine.draw(panel.current, shown.scene, drawn.current !== undefined && drawn.current !== history ? "data" : "hand");
+    drawn.current = history;
+  }, [shown, history, near]);
+}
+
+/** The chart in a sentence, made anew now and then rather than with each point. */
+function useWords(metric: string, lines: readonly PanelLine[], x: XKind): string {
+  const [words, setWords] = useState(metric);
+  const latest = useRef({ metric, lines, x });
+  latest.current = { metric, lines, x };
+  const some = lines.length > 0;
+  useEffect(() => {
+    const make = () => {
+      const now = latest.current;
+      setWords(describe(now.metric, now.lines, numberText, (at) => placeText(now.x, at, 1)));
+    };
+    make();
+    const timer = setInterval(make, DESCRIBE_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [metric, some, x]);
+  return words;
+}
+
+export const Panel = memo(function Panel(p: PanelProps) {
+  const [measure, box] = useBox<HTMLDivElement>();
+  const host = useRef<HTMLDivElement>(null);
+  const { lines, full, history, error, waiting } = usePanelLines(p, box.width, box.near);
+  const { chart } = usePalette();
+  const shown = useMemo(() => {
+    if (box.width === 0) return undefined;
+    const view = viewOf(lines, { xKind: p.x, log: p.log, zoom: p.zoom ?? full, height: box.height });
+    if (!view) return undefined;
+    const scene: Scene = { width: box.width, height: box.height, scale: devicePixelRatio, view, lines, theme: chart };
+    return { scene, frame: layout(scene) };
+  }, [lines, p.x, p.log, p.zoom, full, box.width, box.height, chart]);
+  useScene(host, box.near && box.width > 0, shown, history);
+  const hands = useRef({ p, shown, full });
+  hands.current = { p, shown, full };
+  useEffect(() => {
+    if (!host.current) return;
+    return gestures(host.current, {
+      shown: () => hands.current.shown,
+      full: () => hands.current.full ?? undefined,
+      hover: (change) => engine.setHover(change),
+      hovered: () => engine.readHover(),
+      zoom: (range) => hands.current.p.onZoom(range),
+      open: (id) => hands.current.p.openRun?.(id),
+    });
+  }, []);
+  const words = useWords(p.metric, lines, p.x);
+  const points = lines.reduce((n, l) => n + l.series.rows, 0);
+  return (
+    <section className={css.panel} data-tall={p.tall} data-metric={p.metric}>
+      <header className={css.head}>
+        <h3 title={p.metric}>{p.metric}</h3>
+        {p.hint && <small>{p.hint}</small>}
+        <span className={css.verbs}>
+          <button type="button" aria-pressed={p.log} onClick={() => p.onLog(p.metric)} aria-label={`Logarithmic axis of ${p.metric}`}>log</button>
+          <button type="button" onClick={() => p.onOpen(p.metric)} aria-label={p.tall ? `Close ${p.metric}` : `Open ${p.metric}`}>{p.tall ? "close" : "open"}</button>
+        </span>
+      </header>
+      <div className={css.plot} ref={measure}>
+        <div ref={host} className={css.canvas} tabIndex={0} role="img" aria-label={words} data-points={points} />
+        {shown && <Axes frame={shown.frame} />}
+        {error && !shown ? <p className={css.note} role="alert">{error.message}</p> : null}
+        {!shown && !error && !waiting && <p className={css.note}>{p.series.ids.length === 0 ? "every run is hidden" : history ? (p.zoom ? "no point in this range" : "no point yet") : ""}</p>}
+        <Tooltip host={host} shown={shown} lines={lines} />
+      </div>
+    </section>
+  );
+});
