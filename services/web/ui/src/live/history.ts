@@ -1,5 +1,5 @@
 //! A series' buckets as typed columns, and the merging of what changed. No React here: this runs for every frame.
-import type { BucketColumns, GetHistoryResponse, Series } from "../gen/corral/v1/query_pb.js";
+import type { BucketColumns, GetHistoryResponse } from "../gen/corral/v1/query_pb.js";
 
 /** The buckets of one (run, take, metric, label). Columns have `rows` entries, `index` rising. */
 export interface SeriesBuckets {
@@ -56,17 +56,13 @@ function decodeColumns(rows: number, c: BucketColumns): Columns {
   };
 }
 
-function decodeSeries(s: Series): SeriesBuckets | undefined {
-  if (s.columns.case !== "buckets") return undefined;
-  return { ref: s.ref, runId: s.runId, metric: s.metric, label: s.label, take: s.take, ...decodeColumns(s.rows, s.columns.value) };
-}
-
 const COLUMNS = ["index", "count", "min", "max", "mean", "last", "nanCount", "firstNonFinite"] as const;
 
 /** `to`'s buckets with those of `from` put over or between them: the bucket of an equal index is replaced. */
 export function mergeBuckets(to: Columns, from: Columns): Columns {
-  if (to.width !== from.width || to.rows === 0) return from;
+  if (to.rows === 0) return from;
   if (from.rows === 0) return to;
+  if (to.width !== from.width) throw new Error(`history: buckets of width ${from.width} do not fit those of ${to.width}`);
   const picks: number[] = [];
   let a = 0;
   let b = 0;
@@ -97,20 +93,21 @@ export function mergeBuckets(to: Columns, from: Columns): Columns {
   return merged as unknown as Columns;
 }
 
-/** The history after an answer: the whole of it, or what changed put over what was there. */
+/**
+ * The history after an answer: the whole of it, or what changed put over what was there. A series that did not change stays the
+ * same object. Throws where an answer does not fit: then what is shown must be asked for again.
+ */
 export function applyHistory(before: History | undefined, answer: GetHistoryResponse, whole: boolean): History {
   const after = new Map(whole ? undefined : before);
   for (const wire of answer.series) {
+    if (wire.columns.case !== "buckets") throw new Error(`history: series ${wire.ref} has no buckets`);
+    const columns = decodeColumns(wire.rows, wire.columns.value);
     const known = after.get(wire.ref);
-    if (wire.columns.case !== "buckets") continue;
-    if (known === undefined || wire.runId !== "") {
-      const series = decodeSeries(wire);
-      if (series && known && known.runId === series.runId && !whole) {
-        after.set(wire.ref, { ...series, ...mergeBuckets(known, series) });
-      } else if (series) after.set(wire.ref, series);
-    } else {
-      after.set(wire.ref, { ...known, ...mergeBuckets(known, decodeColumns(wire.rows, wire.columns.value)) });
-    }
+    const named = wire.runId !== "";
+    if (!named && !known) throw new Error(`history: series ${wire.ref} was never named`);
+    if (named && known && known.runId !== wire.runId) throw new Error(`history: series ${wire.ref} is of another run`);
+    const name = known ?? { ref: wire.ref, runId: wire.runId, metric: wire.metric, label: wire.label, take: wire.take };
+    after.set(wire.ref, { ...name, ...(known ? mergeBuckets(known, columns) : columns) });
   }
   return after;
 }

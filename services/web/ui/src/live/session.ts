@@ -39,18 +39,22 @@ export class Session {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = true;
   private after = 0;
+  private everReady = false;
   private readonly living = new Map<number, Query>();
 
   constructor(private readonly environment: SessionEnvironment, private readonly handlers: SessionHandlers) {}
 
   start(): void {
     this.stopped = false;
+    this.everReady = false;
+    this.attempt = 0;
     this.open();
   }
 
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
+    this.ready = false;
     this.socket?.close();
     this.socket = undefined;
   }
@@ -81,7 +85,7 @@ export class Session {
     const value = this.environment.sessionValue();
     if (value === null) return this.handlers.connection("signed-out");
     this.ready = false;
-    this.handlers.connection(this.attempt === 0 ? "connecting" : "offline");
+    this.handlers.connection(this.everReady || this.attempt > 0 ? "offline" : "connecting");
     const socket = this.environment.connect(this.environment.url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
@@ -95,10 +99,17 @@ export class Session {
   }
 
   private receive(data: ArrayBuffer): void {
-    const { frame } = fromBinary(SessionResponseSchema, new Uint8Array(data));
+    let frame;
+    try {
+      frame = fromBinary(SessionResponseSchema, new Uint8Array(data)).frame;
+    } catch {
+      // Whatever speaks there is not our server any more; the frames behind cannot be trusted either.
+      return this.socket?.close();
+    }
     switch (frame.case) {
       case "ready":
         this.ready = true;
+        this.everReady = true;
         this.attempt = 0;
         this.handlers.ready(frame.value);
         this.handlers.connection("open");
