@@ -1,7 +1,7 @@
 //! A run in words: counts that tell what has arrived, facts for the side.
 import { configText, countText, exactTime, numberText, typedText } from "./format.js";
 import { Goal, SummaryRule } from "./gen/corral/v1/event_pb.js";
-import type { GetRunResponse, Metric, RunWriter } from "./gen/corral/v1/query_pb.js";
+import type { GetRunResponse, Metric, RunWriter, TypedValue } from "./gen/corral/v1/query_pb.js";
 import { byName, matches, type MetricName } from "./metric.js";
 import type { Fact } from "./parts/facts.js";
 
@@ -35,6 +35,16 @@ function hintOf(metric: Metric): string {
 
 export const metricsOf = ({ metrics }: GetRunResponse): MetricName[] => metrics.map((m) => ({ name: m.name, hint: hintOf(m) }));
 
+/** A double's 17 digits are for the hover; everything else is short enough to be shown exactly. */
+const EXACT_LENGTH_MAX = 9;
+
+function figureText(value: TypedValue | undefined): string {
+  const exact = typedText(value);
+  const kind = value?.kind;
+  if (kind?.case === "json") return configText(kind.value);
+  return (kind?.case === "f64" || kind?.case === "f32") && Number.isFinite(kind.value) && exact.length > EXACT_LENGTH_MAX ? numberText(kind.value, 6) : exact;
+}
+
 const RULES: Readonly<Record<number, string>> = { [SummaryRule.MIN]: "least", [SummaryRule.MAX]: "greatest", [SummaryRule.MEAN]: "mean", [SummaryRule.BEST]: "best" };
 
 /** The summary by name; what a figure is of its metric stands beside it. */
@@ -42,9 +52,9 @@ export function summaryFacts({ run, metrics }: GetRunResponse): Fact[] {
   const byMetric = new Map(metrics.map((m) => [m.name, m]));
   const facts = (run?.summary ?? []).map(({ key, value }): Fact => {
     const metric = byMetric.get(key);
-    const text = value?.kind.case === "json" ? configText(value.kind.value) : typedText(value);
-    const title = metric ? `${text}\n${countText(metric.count)} points${metric.nanCount > 0n ? `, ${countText(metric.nanCount)} NaN` : ""}, last at step ${countText(metric.lastStep)}` : text;
-    return { key, value: text, title, note: metric ? RULES[metric.summary] : undefined };
+    const exact = typedText(value);
+    const title = metric ? `${exact}\n${countText(metric.count)} points${metric.nanCount > 0n ? `, ${countText(metric.nanCount)} NaN` : ""}, last at step ${countText(metric.lastStep)}` : exact;
+    return { key, value: figureText(value), title, note: metric ? RULES[metric.summary] : undefined };
   });
   return facts.sort((a, b) => byName(a.key, b.key));
 }

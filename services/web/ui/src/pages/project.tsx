@@ -47,7 +47,7 @@ function useColumns(runs: readonly Run[], most: number) {
 }
 
 /** Width of the list, from which follows how many figures have room. */
-const columnsFor = (width: number): number => (width >= 1500 ? 3 : 2);
+const columnsFor = (width: number): number => (width >= 1500 ? 3 : width >= 480 ? 2 : 1);
 
 function useWindowWidth(): number {
   const [width, setWidth] = useState(innerWidth);

@@ -59,6 +59,12 @@ function bucketsFor(width: number, zoom: Range | null, bounds: Range | null): nu
   return Math.min(BUCKETS_MAX, Math.ceil((width * share) / BUCKET_STRIDE) * BUCKET_STRIDE);
 }
 
+/** From where the first bucket begins: its middle would leave the axis without its zero. */
+function wholeRange(lines: readonly PanelLine[]): Range | null {
+  const range = xRange(lines);
+  return range ? [lines.reduce((lo, { series: s }) => (s.rows > 0 ? Math.min(lo, s.index[0]! * s.width) : lo), range[0]), range[1]] : null;
+}
+
 function usePanelLines(p: PanelProps, width: number, near: boolean) {
   const [extent, full] = useExtent();
   const bounds = useMemo(() => beyond(p.zoom, p.smoothing), [p.zoom, p.smoothing]);
@@ -73,7 +79,7 @@ function usePanelLines(p: PanelProps, width: number, near: boolean) {
     // A range matters to smoothing alone: a live one must not make every line anew.
     [history, p.series, p.metric, p.smoothing, isSmoothing(p.smoothing) ? range : 0, palette],
   );
-  const whole = p.zoom === null ? (xRange(lines) ?? null) : null;
+  const whole = useMemo(() => (p.zoom === null ? wholeRange(lines) : null), [p.zoom, lines]);
   const [from, to] = whole ?? [undefined, undefined];
   useEffect(() => {
     if (from !== undefined && to !== undefined) extent.report(p.metric, [from, to]);

@@ -2,7 +2,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type ReactNode, useMemo, useRef } from "react";
 import { Link } from "wouter";
-import { agoText, configText, dropLeadingZeros, exactTime, typedShort, typedText } from "../format.js";
+import { agoText, configText, dropLeadingZeros, exactTime, numberText, typedShort, typedText } from "../format.js";
 import type { Run } from "../gen/corral/v1/query_pb.js";
 import { useHoverRun, useKeys } from "../hooks.js";
 import { engine } from "../plot/engine.js";
@@ -11,6 +11,9 @@ import { State } from "./state.js";
 import css from "./runlist.module.css";
 
 const ROW_PX = 32;
+const FIGURE_LENGTH_MAX = 8;
+/** Characters of a key that a column has room for. */
+const LABEL_LENGTH_MAX = 10;
 
 export interface RunListProps {
   runs: readonly Run[];
@@ -41,8 +44,11 @@ function cellOf(run: Run, { kind, key }: Column): Cell {
     return value ? { text: typedShort(value), exact: typedText(value) } : { text: "–", exact: "" };
   }
   const json = run.config.find((f) => f.path.join(".") === key)?.json;
-  const text = json === undefined ? "–" : configText(json);
-  return { text, exact: json === undefined ? "" : text };
+  if (json === undefined) return { text: "–", exact: "" };
+  const exact = configText(json);
+  // A fraction that binary made long is told in a few digits; an integer never.
+  const rounds = exact.length > FIGURE_LENGTH_MAX && /^-?\d*\.\d/.test(exact) && Number.isFinite(Number(exact));
+  return { text: rounds ? numberText(Number(exact)) : exact, exact };
 }
 
 /** Texts of each column by run; a leading zero is dropped only where a whole column can do without. */
@@ -56,6 +62,11 @@ function useCells(runs: readonly Run[], columns: readonly Column[]): Map<string,
     }
     return cells;
   }, [runs, columns]);
+}
+
+/** In one unit: a column has no room for two. */
+function startedText(us: number, nowUs: number): string {
+  return agoText(us, nowUs).replace(/^(\d+ \S+) \d\d ago$/, "$1 ago");
 }
 
 function Head({ by, label, title, order, numeric, onOrder }: { by: string; label: string; title?: string; order: string; numeric?: boolean; onOrder: (order: string) => void }) {
@@ -104,7 +115,7 @@ const Row = memo(function Row({ run, index, cells, color, shown, pointed, select
         <Link href={href} className={css.name} title={name}>{name}</Link>
       </div>
       <div role="gridcell"><State run={run} nowUs={nowUs} /></div>
-      <div role="gridcell" className={css.age} title={exactTime(created)}>{agoText(created, nowUs)}</div>
+      <div role="gridcell" className={css.age} title={exactTime(created)}>{startedText(created, nowUs)}</div>
       {cells.map((cell, i) => <div key={i} role="gridcell" className={css.n} title={cell.exact}>{cell.text}</div>)}
     </div>
   );
@@ -112,10 +123,11 @@ const Row = memo(function Row({ run, index, cells, color, shown, pointed, select
 
 const short = (key: string): string => key.slice(key.lastIndexOf(key.includes("/") ? "/" : ".") + 1);
 
-/** The last part of a key, unless two columns would then read the same. */
+/** Whole keys where all have room; else the last part of each, unless two columns would then read the same. */
 function labelsOf(columns: readonly Column[]): string[] {
   const shorts = columns.map((c) => short(c.key));
-  return columns.map((c, i) => (c.key.length <= 11 || shorts.filter((s) => s === shorts[i]).length > 1 ? c.key : shorts[i]!));
+  const room = columns.every((c) => c.key.length <= LABEL_LENGTH_MAX);
+  return columns.map((c, i) => (room || shorts.filter((s) => s === shorts[i]).length > 1 ? c.key : shorts[i]!));
 }
 
 export function RunList(p: RunListProps) {
@@ -149,7 +161,7 @@ export function RunList(p: RunListProps) {
             <button type="button" onClick={() => p.onOrder(p.order === "name" ? "-name" : "name")} title="Sort by name"><span>Run</span>{p.order.endsWith("name") && <i aria-hidden="true">{p.order === "name" ? "↑" : "↓"}</i>}</button>
           </div>
           <Head by="state" label="State" order={p.order} onOrder={p.onOrder} />
-          <Head by="created" label="Age" title="start" order={p.order} onOrder={p.onOrder} />
+          <Head by="created" label="Started" title="start" order={p.order} onOrder={p.onOrder} />
           {p.columns.map((c, i) => <Head key={columnId(c)} by={columnId(c)} label={labels[i]!} title={c.key} order={p.order} numeric onOrder={p.onOrder} />)}
         </div>
       </div>
