@@ -107,6 +107,7 @@ fn schedules_with_crashes_and_zombies() {
     let reached = run_all(Mode::Plain, 0..1_500);
     assert!(reached.states.len() > 10_000 && reached.crashes > 1_000 && reached.zombies > 500);
     assert!(reached.seals > 5_000 && reached.turns > reached.seals, "merges happen");
+    assert!(reached.reloads > 50, "somebody was ahead of whoever sealed or merged");
 }
 
 #[test]

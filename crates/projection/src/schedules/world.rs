@@ -112,7 +112,7 @@ impl World {
         while self.store.apply_ghost() {}
         for mut zombie in std::mem::take(&mut self.asleep) {
             for _ in 0..30 {
-                zombie.go().await;
+                self.reloads += u64::from(zombie.go().await == Moved::Reloaded);
             }
         }
         while self.store.apply_ghost() {}
@@ -177,7 +177,7 @@ impl World {
         if !self.asleep.is_empty() && self.dice.below(4) == 0 {
             let at = self.dice.below(self.asleep.len() as u64) as usize;
             for _ in 0..[1, 5, 40][self.dice.below(3) as usize] {
-                self.asleep[at].go().await;
+                self.reloads += u64::from(self.asleep[at].go().await == Moved::Reloaded);
             }
             if self.dice.below(5) == 0 {
                 self.asleep.remove(at);
