@@ -1,4 +1,4 @@
-//! Bugs planted on purpose (`RELIABILITY.md` 3.7), to see that the suite finds them. Without the feature nothing of this
+//! Bugs planted on purpose, to see that the suite finds them. Without the feature nothing of this
 //! is compiled in and every question is answered `false`.
 
 /// An acknowledgement leaves before fdatasync.

@@ -1,5 +1,6 @@
 //! Projections: events in, rows out.
 
+pub mod deduplication;
 mod dice;
 mod json;
 pub mod limits;

@@ -125,6 +125,7 @@ impl Runner {
         self.projects.clear();
         let checkpoint = self.handles.store.checkpoint(self.partition).await?.unwrap_or_default();
         self.next = checkpoint.offset;
+        self.status.offset.store(self.next.0, Ordering::Relaxed);
         self.complete_through = checkpoint.complete_through;
         let holes = self.extent().await?.holes;
         self.hole_before = holes.iter().any(|hole| hole.from < self.next);

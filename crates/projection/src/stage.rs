@@ -47,7 +47,7 @@ pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) 
         return Staged::Skip;
     }
     let mut open = without(open, first, last);
-    if jump {
+    if jump && !planted(10) {
         join(&mut open, (hw.saturating_add(1), first - 1));
     }
     Staged::Apply { hw: hw.max(last), keep, open }
