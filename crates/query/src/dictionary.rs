@@ -31,6 +31,10 @@ impl Dictionaries {
         Self(Mutex::new(Cache::new(DICTIONARY_ENTRIES_MAX)))
     }
 
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, _| false);
+    }
+
     fn of(&self, organization: OrganizationId, run: &RunId) -> Shared {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (organization, run.clone());

@@ -1,6 +1,6 @@
 //! The engine: what a process needs to answer questions. A handle, cheap to clone.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use corral_domain::limits::PAGE_RUNS_MAX;
@@ -81,6 +81,13 @@ impl Engine {
                 }
             }
         });
+    }
+
+    /// Forgets all that it remembers of the store: another build was put in its place.
+    pub fn forget(&self) {
+        self.0.dictionaries.forget();
+        self.0.chunks.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, _| false);
+        self.0.tables.forget();
     }
 
     pub async fn projects(

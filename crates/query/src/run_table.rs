@@ -62,6 +62,10 @@ impl Tables {
         Self { tables: Mutex::new(Cache::new(HEADS_COUNT_MAX)), cursors: Cursors::new() }
     }
 
+    pub(crate) fn forget(&self) {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, _| false);
+    }
+
     /// Forgets tables that nobody has asked for.
     pub(crate) fn evict_idle(&self, now: Duration) {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
