@@ -9,8 +9,12 @@ use clap::{Args, Parser, Subcommand};
 use corral_tasks::{Clock, Tasks, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::admin::FAILED;
 use crate::config::{Config, ConfigError, LogLevel, Sources};
+use crate::local::LocalError;
 use crate::serve::{Running, StartError};
+
+mod command;
 
 /// Corral gathers the runs of a machine-learning team in one place.
 #[derive(Parser)]
@@ -24,6 +28,30 @@ struct Line {
 enum Command {
     /// Run the server: the page, the API and the doors for training programs, on one port
     Serve(Serve),
+    /// Print a fresh link that signs a browser in
+    Login(Place),
+    /// Make the read models anew from the event log alone, beside those that are served, and switch to them
+    Rebuild {
+        #[command(flatten)]
+        place: Place,
+        /// Compare with those that are served first; where they differ, exit with 3 and leave everything as it is
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Look into the event log
+    #[command(subcommand)]
+    Log(LogCommand),
+}
+
+#[derive(Subcommand)]
+enum LogCommand {
+    /// Print a run's events, decoded, with their positions and what deduplication said
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// The run's id
+        run: String,
+    },
 }
 
 #[derive(Args)]
@@ -69,23 +97,29 @@ enum Failed {
     #[error("{0}")]
     Start(#[from] StartError),
     #[error("{0}")]
+    Local(#[from] LocalError),
+    #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Exit codes; 0 is success, and 130 is a second signal.
-const FAILED: u8 = 1;
+/// 0 is success, 3 a difference that `rebuild --verify` found, and 130 a second signal.
 const WRONG_USAGE: u8 = 2;
 
 /// Runs the process to its end.
 pub fn main() -> ExitCode {
-    let line = Line::parse();
-    let ended = match line.command {
-        Command::Serve(serve) => run_serve(serve),
-    };
-    ended.unwrap_or_else(|error| {
+    run(Line::parse().command).unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "corral: {error}");
         ExitCode::from(if matches!(error, Failed::Config(_)) { WRONG_USAGE } else { FAILED })
     })
+}
+
+fn run(command: Command) -> Result<ExitCode, Failed> {
+    match command {
+        Command::Serve(serve) => run_serve(serve),
+        Command::Login(place) => command::login(&place.load(BTreeMap::new())?),
+        Command::Rebuild { place, verify } => command::rebuild(&place.load(BTreeMap::new())?, verify),
+        Command::Log(LogCommand::Show { place, run }) => command::log_show(&place.load(BTreeMap::new())?, &run),
+    }
 }
 
 impl Place {

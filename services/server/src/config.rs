@@ -14,18 +14,18 @@ use corral_access::HostRules;
 mod network;
 mod parse;
 
-pub use network::Network;
+pub(crate) use network::Network;
 
 /// Where the server listens unless told otherwise.
 const LISTEN_DEFAULT: &str = "127.0.0.1:4870";
 
 /// Every setting: its name in the file; the flag is `--` and the name with dashes, the variable `CORRAL_` and the name in
 /// capitals.
-pub const SETTINGS: [&str; 6] = ["data_dir", "listen", "public_url", "trusted_proxies", "roles", "log_level"];
+pub(crate) const SETTINGS: [&str; 6] = ["data_dir", "listen", "public_url", "trusted_proxies", "roles", "log_level"];
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub(crate) enum Origin {
     Default,
     File(PathBuf),
     Environment(String),
@@ -52,7 +52,7 @@ pub struct Config {
     pub public_url: Option<String>,
     pub hosts: HostRules,
     /// Peers whose forwarded headers are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub(crate) trusted_proxies: Vec<Network>,
     pub log_level: LogLevel,
     /// The file where the first start writes the owner's key, and where commands look for one; `None`: nowhere to write.
     pub credentials: Option<PathBuf>,
@@ -118,6 +118,16 @@ impl Config {
         let trusted_proxies = check.optional("trusted_proxies", parse::networks).unwrap_or_default();
         let log_level = check.required("log_level", "give it", parse::log_level);
         check.required("roles", "give it", parse::roles);
+        if let (Some(listen), None) = (listen, &hosts)
+            && !listen.ip().is_loopback()
+            && !chosen.contains_key("public_url")
+        {
+            let origin = &chosen["listen"].origin;
+            wrong.push(format!(
+                "listen (from {origin}): {listen} is reachable from other machines: say so by public_url, the URL by \
+                 which browsers reach it"
+            ));
+        }
         let (Some(data_dir), Some(listen), Some(log_level), true) = (data_dir, listen, log_level, wrong.is_empty())
         else {
             return Err(ConfigError(wrong));

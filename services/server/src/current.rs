@@ -7,34 +7,34 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use corral_domain::Partition;
+use corral_domain::{BuildId, Partition};
 use corral_read_store::{Checkpoint, Key, Range, ReadStore, StoreError, Table, Write, WriteBatch};
 
 /// What is done about damage; called with what was found.
-pub(crate) type OnDamage = Box<dyn Fn(&str) + Send + Sync>;
+pub(crate) type OnDamage = Box<dyn Fn(BuildId, &str) + Send + Sync>;
 
 pub(crate) struct CurrentStore {
-    store: RwLock<Arc<dyn ReadStore>>,
+    served: RwLock<(BuildId, Arc<dyn ReadStore>)>,
     on_damage: OnDamage,
 }
 
 impl CurrentStore {
-    pub(crate) fn new(store: Arc<dyn ReadStore>, on_damage: OnDamage) -> Self {
-        Self { store: RwLock::new(store), on_damage }
+    pub(crate) fn new(build: BuildId, store: Arc<dyn ReadStore>, on_damage: OnDamage) -> Self {
+        Self { served: RwLock::new((build, store)), on_damage }
     }
 
     /// Calls that are under way end on the build that they began on.
-    pub(crate) fn switch(&self, store: Arc<dyn ReadStore>) {
-        *self.store.write().unwrap_or_else(PoisonError::into_inner) = store;
+    pub(crate) fn switch(&self, build: BuildId, store: Arc<dyn ReadStore>) {
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = (build, store);
     }
 
-    fn store(&self) -> Arc<dyn ReadStore> {
-        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn served(&self) -> (BuildId, Arc<dyn ReadStore>) {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn seen<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn seen<T>(&self, build: BuildId, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Damaged(reason)) = &result {
-            (self.on_damage)(reason);
+            (self.on_damage)(build, reason);
         }
         result
     }
@@ -43,22 +43,27 @@ impl CurrentStore {
 #[async_trait]
 impl ReadStore for CurrentStore {
     async fn commit(&self, partition: Partition, batch: WriteBatch, checkpoint: Checkpoint) -> Result<(), StoreError> {
-        self.seen(self.store().commit(partition, batch, checkpoint).await)
+        let (build, store) = self.served();
+        self.seen(build, store.commit(partition, batch, checkpoint).await)
     }
 
     async fn checkpoint(&self, partition: Partition) -> Result<Option<Checkpoint>, StoreError> {
-        self.seen(self.store().checkpoint(partition).await)
+        let (build, store) = self.served();
+        self.seen(build, store.checkpoint(partition).await)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        self.seen(self.store().get(key).await)
+        let (build, store) = self.served();
+        self.seen(build, store.get(key).await)
     }
 
     async fn scan(&self, table: Table, partition: &[u8], range: Range) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.seen(self.store().scan(table, partition, range).await)
+        let (build, store) = self.served();
+        self.seen(build, store.scan(table, partition, range).await)
     }
 
     async fn dump(&self, table: Table, after: Option<(Bytes, Bytes)>, limit: usize) -> Result<Vec<Write>, StoreError> {
-        self.seen(self.store().dump(table, after, limit).await)
+        let (build, store) = self.served();
+        self.seen(build, store.dump(table, after, limit).await)
     }
 }

@@ -9,13 +9,13 @@ use corral_projection::runner::Status;
 use corral_projector::Projector;
 use corral_tasks::Clock;
 
-use crate::wiring::Build;
+use crate::rebuild::Rebuilder;
 
 /// What is read when somebody asks; cheap, and asks no dependency.
 pub(crate) struct Figures {
     pub(crate) ingest: Arc<Counters>,
     pub(crate) projector: Projector,
-    pub(crate) build: Build,
+    pub(crate) rebuilder: Arc<Rebuilder>,
     pub(crate) clock: Clock,
 }
 
@@ -31,7 +31,7 @@ impl Figures {
         }
         self.projector(&mut out);
         head(&mut out, "corral_read_store_disk_bytes", "tables and journal of the build that is served");
-        line(&mut out, "corral_read_store_disk_bytes", "", self.build.disk_bytes());
+        line(&mut out, "corral_read_store_disk_bytes", "", self.rebuilder.serving().build.disk_bytes());
         out
     }
 

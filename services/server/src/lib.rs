@@ -10,13 +10,18 @@
 //!
 //! Only [`wiring`] names a backend.
 
+mod admin;
 mod announce;
 mod cli;
 mod config;
 mod current;
 mod figures;
 mod listen;
+mod local;
+mod log_show;
+mod rebuild;
 mod routes;
+mod said;
 mod serve;
 mod wiring;
 

@@ -16,8 +16,11 @@ use corral_web::{api, login, ops};
 use prost_reflect::DescriptorPool;
 use tonic_health::server::HealthReporter;
 
+use crate::admin::{self, Admin};
+
 /// What requests reach.
 pub(crate) struct Doors {
+    pub(crate) admin: Admin,
     pub(crate) gate: Arc<Gate>,
     pub(crate) ingest: Arc<IngestDoor>,
     pub(crate) questions: Questions,
@@ -49,6 +52,7 @@ pub(crate) async fn routes(doors: &Doors) -> Result<(Routes, HealthReporter), Ro
     let routes = login::routes(routes, &doors.gate);
     let routes = ops::routes(routes, &doors.ops);
     let routes = api::routes(routes, &doors.questions);
+    let routes = admin::routes(routes, &doors.admin);
     let routes = socket::routes(routes, &doors.gate, &doors.sessions);
     let routes = routes.grpc(services, &methods()?)?;
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;

@@ -6,8 +6,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use corral_access::{Access, AccessError, Secret};
@@ -27,9 +27,12 @@ use corral_web::ops::Ops;
 use corral_web::session::Sessions;
 use tokio::net::TcpListener;
 
+use crate::admin::Admin;
 use crate::announce::Announcement;
 use crate::config::Config;
-use crate::current::CurrentStore;
+use crate::current::{CurrentStore, OnDamage};
+use crate::log_show::LogShow;
+use crate::rebuild::{Rebuilder, Serving};
 use crate::routes::{Doors, RoutesError, routes};
 use crate::wiring::{Build, Log, Stores};
 use crate::{figures, listen};
@@ -177,7 +180,8 @@ async fn start_services(
 ) -> Result<axum::Router, StartError> {
     let Opened { log, stores, build, access } = opened;
     let (hub, identity) = (Hub::new(), log.handle().identity());
-    let store = Arc::new(CurrentStore::new(build.handle(), on_damage(stores, build.clone(), tasks.clone())));
+    let current = CurrentStore::new(build.id, build.handle(), on_damage(stores.clone(), tasks.clone()));
+    let store = Arc::new(current);
     let handles = Handles {
         log: log.handle(),
         store: store.clone(),
@@ -192,13 +196,28 @@ async fn start_services(
     let ingest = Arc::new(IngestDoor::new(ingest));
 
     log.keep(tasks);
-    build.keep(tasks, Shutdown::new());
-    let projector = Projector::start(handles, tasks);
+    let serving = Serving { build, stop: Shutdown::new() };
+    serving.build.keep(tasks, serving.stop.clone());
+    let projector = Projector::start(handles.clone(), tasks);
     engine.start(tasks);
     keep_access(access.clone(), tasks);
-    let ready = Readiness::start(log.handle(), store, tasks);
-    let figures = figures::Figures { ingest: ingest.counters(), projector, build, clock: clock.clone() };
+    let ready = Readiness::start(log.handle(), store.clone(), tasks);
+    let rebuilder = Arc::new(Rebuilder {
+        log: log.handle(),
+        stores,
+        current: store.clone(),
+        projector: projector.clone(),
+        engine: engine.clone(),
+        tasks: tasks.clone(),
+        handles: Mutex::new(handles),
+        serving: Mutex::new(serving),
+        busy: tokio::sync::Mutex::new(()),
+    });
+    let figures =
+        figures::Figures { ingest: ingest.counters(), projector, rebuilder: rebuilder.clone(), clock: clock.clone() };
+    let log_show = LogShow { log: log.handle(), store };
     let doors = Doors {
+        admin: Admin { rebuilder, log_show, tasks: tasks.clone() },
         gate: Arc::new(Gate::new(access.clone(), config.hosts.clone(), address.port())),
         ingest,
         questions: Questions::new(engine.clone()),
@@ -217,14 +236,14 @@ async fn start_services(
 }
 
 /// Nothing of a damaged build is served: it is condemned, and the process ends; the next start makes another.
-fn on_damage(stores: Stores, build: Build, tasks: Tasks) -> Box<dyn Fn(&str) + Send + Sync> {
+fn on_damage(stores: Stores, tasks: Tasks) -> OnDamage {
     let seen = AtomicBool::new(false);
-    Box::new(move |reason| {
+    Box::new(move |build, reason| {
         if seen.swap(true, Ordering::Relaxed) {
             return;
         }
-        tracing::error!(build = build.id.0, reason, "the read store is damaged: the next start rebuilds it");
-        if let Err(error) = stores.condemn(build.id, reason) {
+        tracing::error!(build = build.0, reason, "the read store is damaged: the next start rebuilds it");
+        if let Err(error) = stores.condemn(build, reason) {
             tracing::error!(%error, "the damaged build could not be condemned");
         }
         tasks.stop(1);

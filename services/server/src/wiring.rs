@@ -7,8 +7,9 @@
 //! <data>/server.json   who serves it now
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use corral_domain::BuildId;
 use corral_event_log::{EventLog, LogError};
@@ -58,8 +59,14 @@ pub(crate) struct Stores(Builds);
 #[derive(Clone)]
 pub(crate) struct Build {
     pub(crate) id: BuildId,
+    /// Where the build went that was to be served and did not open; this one is empty then.
+    pub(crate) set_aside: Option<PathBuf>,
     store: Arc<EmbeddedStore>,
 }
+
+/// How long what still reads a build that was replaced may keep it open.
+const CLOSE_WAIT_MS_MAX: u64 = 10_000;
+const CLOSE_LOOK_MS: u64 = 20;
 
 impl Stores {
     pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
@@ -69,13 +76,13 @@ impl Stores {
     /// The build that is served; one that does not open was set aside, and this one is empty.
     pub(crate) fn current(&self) -> Result<Build, StoreError> {
         let opened = self.0.open_current()?;
-        Ok(Build { id: opened.build, store: Arc::new(opened.store) })
+        Ok(Build { id: opened.build, set_aside: opened.set_aside, store: Arc::new(opened.store) })
     }
 
     /// An empty build beside the one that is served.
     pub(crate) fn create(&self) -> Result<Build, StoreError> {
         let id = self.0.unused()?;
-        Ok(Build { id, store: Arc::new(self.0.create(id)?) })
+        Ok(Build { id, set_aside: None, store: Arc::new(self.0.create(id)?) })
     }
 
     /// From now on, and after every start, this one is served.
@@ -119,10 +126,20 @@ impl Build {
                 }
             };
             store.keep_persisting(stopped).await?;
+            drop(store);
             // Replaced by another build: that this one is not kept any more is no failure.
             told.cancelled().await;
             Ok(())
         });
+    }
+
+    /// Returns when nobody else has it open any more, or has kept it open for too long.
+    pub(crate) async fn closed(self) {
+        let mut waited_ms = 0;
+        while Arc::strong_count(&self.store) > 1 && waited_ms < CLOSE_WAIT_MS_MAX {
+            tokio::time::sleep(Duration::from_millis(CLOSE_LOOK_MS)).await;
+            waited_ms += CLOSE_LOOK_MS;
+        }
     }
 
     pub(crate) fn disk_bytes(&self) -> u64 {

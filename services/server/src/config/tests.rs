@@ -138,3 +138,16 @@ fn a_network_is_its_first_bits() {
         assert!(Network::parse(wrong).is_none(), "{wrong}");
     }
 }
+
+#[test]
+fn other_machines_are_let_in_only_where_that_is_said() {
+    for listen in ["0.0.0.0:4870", "[::]:4870", "192.0.2.7:0"] {
+        let given = || Given::new("").flag("listen", listen);
+        given().check_refused(&["listen (from flag --listen): "]);
+        given().flag("public_url", "https://Corral.example/base/").load().unwrap();
+        given().flag("public_url", "x").check_refused(&["public_url (from flag"]);
+    }
+    for listen in ["127.9.9.9:1", "[::1]:0"] {
+        Given::new("").flag("listen", listen).load().unwrap();
+    }
+}

@@ -1,0 +1,113 @@
+//! Commands that ask the running server, or open the data directory where none runs.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use corral_access::Access;
+use corral_domain::RunId;
+use corral_event_log::LogError;
+use corral_tasks::{Clock, Kind, Tasks};
+use tokio::sync::mpsc;
+
+use super::{Failed, runtime, say};
+use crate::admin::{LOG_SHOW, LogShowRequest, REBUILD, RebuildRequest, tell};
+use crate::config::{Config, LogLevel};
+use crate::local::{Local, LocalError};
+use crate::log_show::LogShow;
+use crate::said::{self, Line};
+use crate::wiring::{Log, Stores};
+
+pub(super) fn login(config: &Config) -> Result<ExitCode, Failed> {
+    let local = local(config)?;
+    let said = runtime()?.block_on(local.ask("/api/login-token", String::new()))?;
+    let token = serde_json::from_slice::<serde_json::Value>(&said).ok();
+    let token = token.and_then(|said| Some(said.get("token")?.as_str()?.to_owned()));
+    let token = token.ok_or_else(|| LocalError::Answer("it has no token".to_owned()))?;
+    let url = config.public_url.as_ref().unwrap_or(&local.announcement.url);
+    say(&format!("{url}/login#{token}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn rebuild(config: &Config, verify: bool) -> Result<ExitCode, Failed> {
+    super::start_logging(LogLevel::Warn);
+    let body = serde_json::to_string(&RebuildRequest { verify }).map_err(other)?;
+    runtime()?.block_on(async {
+        let Some(log) = open(config)? else { return listen(&local(config)?, REBUILD, body).await };
+        let stores = Stores::open(&config.data_dir).map_err(other)?;
+        let (tasks, (saying, lines)) = (Tasks::new(), said::channel());
+        let work = tasks.clone();
+        tasks.spawn("rebuild", Kind::Session, async move {
+            let done = crate::rebuild::offline((&log, &stores), Clock::system(), &work, (verify, &saying)).await;
+            tell(&saying, done).await;
+            work.run_blocking("close the event log", move || log.close()).await
+        });
+        print(lines).await
+    })
+}
+
+pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
+    super::start_logging(LogLevel::Warn);
+    let run: RunId = run.parse().map_err(other)?;
+    let body = serde_json::to_string(&LogShowRequest { run_id: run.to_string() }).map_err(other)?;
+    runtime()?.block_on(async {
+        let Some(log) = open(config)? else { return listen(&local(config)?, LOG_SHOW, body).await };
+        let access = Access::open(&config.data_dir.join("vault"), Clock::system()).map_err(other)?;
+        let organization = access.organization().ok_or_else(|| other("the vault holds no organization yet"))?.id;
+        let build = Stores::open(&config.data_dir).and_then(|stores| stores.current()).map_err(other)?;
+        let (tasks, (saying, lines)) = (Tasks::new(), said::channel());
+        let show = LogShow { log: log.handle(), store: Arc::clone(&build.handle()) };
+        tasks.spawn("log show", Kind::Session, async move {
+            match show.show(organization, &run, &saying).await {
+                Ok(text) => saying.end(crate::admin::DONE, text).await,
+                Err(error) => saying.end(crate::admin::FAILED, error.to_string()).await,
+            }
+            Ok(())
+        });
+        print(lines).await
+    })
+}
+
+/// The event log, if no server has it open.
+fn open(config: &Config) -> Result<Option<Log>, Failed> {
+    let dir = &config.data_dir;
+    if !dir.join("log").is_dir() {
+        return Err(other(format!("data_dir: there is no event log in {}", dir.display())));
+    }
+    match Log::open(dir, Clock::system()) {
+        Ok(log) => Ok(Some(log)),
+        Err(LogError::Unavailable(_)) => Ok(None),
+        Err(error) => Err(other(error)),
+    }
+}
+
+fn local(config: &Config) -> Result<Local, LocalError> {
+    let key = std::env::var("CORRAL_API_KEY").ok().filter(|key| !key.trim().is_empty());
+    Local::find(config, key.map(|key| key.trim().to_owned()))
+}
+
+async fn listen(local: &Local, path: &str, body: String) -> Result<ExitCode, Failed> {
+    let last = local.listen(path, body, |line| drop(say(&line.text))).await?;
+    end(&last)
+}
+
+async fn print(mut lines: mpsc::Receiver<Line>) -> Result<ExitCode, Failed> {
+    while let Some(line) = lines.recv().await {
+        if line.code.is_some() {
+            // The log is closed by whoever said it, before the receiver hears of the end.
+            let ended = end(&line);
+            while lines.recv().await.is_some() {}
+            return ended;
+        }
+        say(&line.text)?;
+    }
+    Err(other("the command ended without saying how"))
+}
+
+fn end(line: &Line) -> Result<ExitCode, Failed> {
+    say(&line.text)?;
+    Ok(ExitCode::from(line.code.unwrap_or(crate::admin::FAILED)))
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failed {
+    Failed::Other(error.into())
+}
