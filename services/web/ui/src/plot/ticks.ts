@@ -18,7 +18,8 @@ export function niceStep(lo: number, hi: number, count: number): number {
 
 /** Bounds rounded out to whole steps, so that the axis stays where it is while a line wanders; a constant has room around it. */
 export function niceBounds(lo: number, hi: number, count: number): [number, number] {
-  if (lo === hi) {
+  // What differs in the last bits only (a smoothed constant) is one value: its ticks would all read the same.
+  if (hi - lo <= Math.max(Math.abs(lo), Math.abs(hi)) * 1e-9) {
     const room = lo === 0 ? 1 : Math.abs(lo) * 0.1;
     return [lo - room, hi + room];
   }
