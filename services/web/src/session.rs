@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use corral_access::{Access, Permission, Principal, authorize};
@@ -36,6 +37,8 @@ pub struct Sessions {
     pub access: Arc<Access>,
     pub tasks: Tasks,
     pub clock: Clock,
+    /// Sessions that live; read by `/metrics`.
+    pub living: Arc<AtomicUsize>,
 }
 
 /// Who comes: known by a key, or a browser that still has to name its second half.
@@ -46,7 +49,7 @@ pub enum Visitor {
 
 /// What a session sends: a frame, or (for a WebSocket) a ping.
 pub enum Outgoing {
-    Frame(proto::SessionResponse),
+    Frame(Box<proto::SessionResponse>),
     Ping,
 }
 
@@ -58,6 +61,22 @@ struct Session<'a> {
     out: mpsc::Sender<Outgoing>,
     living: HashMap<u32, AbortHandle>,
     waiting: FuturesUnordered<BoxFuture<'a, Next>>,
+}
+
+/// Counts a session for as long as it lives.
+struct Living<'a>(&'a AtomicUsize);
+
+impl<'a> Living<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Living<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The reader has gone or takes nothing.
@@ -72,6 +91,7 @@ impl Sessions {
         out: mpsc::Sender<Outgoing>,
     ) {
         let mut incoming = incoming;
+        let _living = Living::new(&self.living);
         let principal = match self.hello(visitor, &mut incoming).await {
             Ok(principal) => principal,
             Err(error) => {
@@ -265,7 +285,7 @@ fn frame(frame: session_response::Frame) -> proto::SessionResponse {
 }
 
 async fn send(out: &mpsc::Sender<Outgoing>, frame: proto::SessionResponse) -> Result<(), Gone> {
-    push(out, Outgoing::Frame(frame)).await
+    push(out, Outgoing::Frame(Box::new(frame))).await
 }
 
 async fn push(out: &mpsc::Sender<Outgoing>, outgoing: Outgoing) -> Result<(), Gone> {

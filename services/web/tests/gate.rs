@@ -27,25 +27,25 @@ struct Web {
 }
 
 fn web() -> Web {
-    let dir = tempfile::tempdir().unwrap();
-    let access = Arc::new(Access::open(dir.path(), Clock::system()).unwrap());
+    let dir = tempfile::tempdir().expect("a directory");
+    let access = Arc::new(Access::open(dir.path(), Clock::system()).expect("access opens"));
     let mut key = String::new();
     let handed = access.first_start(|secret| {
         key = secret.expose().to_owned();
         Ok::<(), std::io::Error>(())
     });
-    handed.unwrap().unwrap();
-    let gate = Arc::new(Gate::new(access.clone(), HostRules::new(None).unwrap(), 4870));
+    handed.expect("a first start").expect("the key is handed over");
+    let gate = Arc::new(Gate::new(access.clone(), HostRules::new(None).expect("no public url"), 4870));
     let options = Options { partitions: 4, log_epoch: LogEpoch(0) };
     let engine = Engine::new(Arc::new(MemoryStore::new()), Hub::new(), Clock::system(), options);
-    let sessions = Sessions { engine, access, tasks: Tasks::new(), clock: Clock::system() };
+    let sessions = Sessions { engine, access, tasks: Tasks::new(), clock: Clock::system(), living: Arc::default() };
     let ops = Ops { unready: Arc::new(Vec::new), figures: Arc::new(String::new) };
     let routes = Routes::new(gate.clone());
     let routes = socket::routes(ops::routes(login::routes(routes, &gate), &ops), &gate, &sessions);
     let methods: Vec<String> = GRPC.iter().map(|(path, _)| (*path).to_owned()).collect();
     let reached = axum::routing::any(|| async { StatusCode::IM_A_TEAPOT });
     let services = GRPC.iter().fold(axum::Router::new(), |router, (path, _)| router.route(path, reached.clone()));
-    let routes = routes.grpc(services, &methods).unwrap();
+    let routes = routes.grpc(services, &methods).expect("every method has its permission");
     Web { declared: routes.declared(), router: routes.build(), key, _dir: dir }
 }
 
@@ -58,14 +58,14 @@ fn request(declared: &Declared, headers: &[(&str, &str)]) -> Request<Body> {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Body::empty()).unwrap()
+    request.body(Body::empty()).expect("a request")
 }
 
 /// The HTTP status, or of gRPC the status in its header as the HTTP code that means the same.
 async fn answer(web: &Web, request: Request<Body>) -> StatusCode {
-    let response = web.router.clone().oneshot(request).await.unwrap();
+    let response = web.router.clone().oneshot(request).await.expect("an answer");
     assert!(response.headers().contains_key("content-security-policy"));
-    let grpc = response.headers().get("grpc-status").map(|value| value.to_str().unwrap().to_owned());
+    let grpc = response.headers().get("grpc-status").map(|value| value.to_str().expect("a number").to_owned());
     match grpc.as_deref() {
         Some("16") => StatusCode::UNAUTHORIZED,
         Some("7") => StatusCode::FORBIDDEN,
@@ -143,8 +143,8 @@ async fn what_is_not_declared_is_not_there() {
 }
 
 fn routes_of_nothing() -> Routes {
-    let dir = tempfile::tempdir().unwrap();
-    let access = Arc::new(Access::open(dir.path(), Clock::system()).unwrap());
+    let dir = tempfile::tempdir().expect("a directory");
+    let access = Arc::new(Access::open(dir.path(), Clock::system()).expect("access opens"));
     Routes::new(Arc::new(Gate::new(access, HostRules::default(), 1)))
 }
 

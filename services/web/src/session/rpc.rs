@@ -43,7 +43,7 @@ impl SessionService for SessionRpc {
         });
         let frames = ReceiverStream::new(frames).filter_map(|outgoing| async move {
             match outgoing {
-                Outgoing::Frame(frame) => Some(Ok(frame)),
+                Outgoing::Frame(frame) => Some(Ok(*frame)),
                 // HTTP/2 pings by itself.
                 Outgoing::Ping => None,
             }
