@@ -2,11 +2,11 @@
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useView } from "../address.js";
-import { colorsOf } from "../color.js";
 import { countText, plural, stateOf } from "../format.js";
 import type { Run } from "../gen/corral/v1/query_pb.js";
 import { useHeld, useLate, useLive, useNow, useTitle } from "../hooks.js";
 import { matches, type MetricName } from "../metric.js";
+import { useColors } from "../palette.js";
 import { Charts } from "../parts/charts.js";
 import common from "../parts/common.module.css";
 import { Controls, Find } from "../parts/controls.js";
@@ -19,7 +19,6 @@ import { engine } from "../plot/engine.js";
 import { likelyColumns, metricNames, useOrder } from "../project.js";
 import { LIST_COUNT_MAX, PANEL_RUNS_MAX, projectsQuery, runsQuery } from "../queries.js";
 import { useSeries } from "../series.js";
-import { usePalette } from "../theme.js";
 import { carried, type ViewState } from "../viewstate.js";
 import { Lost } from "./lost.js";
 import { FirstRun } from "./projects.js";
@@ -135,10 +134,8 @@ function List({ runs, all, total, waiting, moved, take, view, colors, project, s
 
 /** The runs that the panels draw, in the list's order, in colours that depend on no order. */
 function useDrawn(runs: readonly Run[], view: ViewState) {
-  const palette = usePalette();
   const nowUs = useNow(5_000);
-  const key = runs.map((r) => r.id).sort().join();
-  const colors = useMemo(() => new Map([...colorsOf(runs)].map(([id, n]) => [id, palette.series[n]!])), [key, palette]);
+  const colors = useColors(runs);
   const drawn = useMemo(() => {
     const hidden = new Set(view.hidden);
     return runs.filter((r) => !hidden.has(r.id)).slice(0, PANEL_RUNS_MAX).map((run) => ({ id: run.id, name: run.name || run.id, color: colors.get(run.id)!, live: stateOf(run, nowUs) === "running" }));

@@ -2,11 +2,11 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "wouter";
 import { useView } from "../address.js";
-import { colorsOf } from "../color.js";
 import { countText, durationText, runDurationUs, stateOf } from "../format.js";
 import type { GetRunResponse, Run } from "../gen/corral/v1/query_pb.js";
 import { useHeld, useLate, useLive, useNow, useTitle } from "../hooks.js";
 import type { MetricName } from "../metric.js";
+import { useColor } from "../palette.js";
 import { Charts } from "../parts/charts.js";
 import common from "../parts/common.module.css";
 import { Controls, Find } from "../parts/controls.js";
@@ -19,7 +19,6 @@ import { projectPath } from "../paths.js";
 import { projectsQuery, runQuery } from "../queries.js";
 import { aboutFacts, configFacts, countsOf, metricsOf, summaryFacts, writerFacts, writersWorthTelling } from "../run.js";
 import { useSeries } from "../series.js";
-import { usePalette } from "../theme.js";
 import { carried } from "../viewstate.js";
 import { Lost } from "./lost.js";
 import css from "./run.module.css";
@@ -119,14 +118,13 @@ function Crumbs({ run, project }: { run: Run | undefined; project: string | unde
 }
 
 function Body({ answer, run }: { answer: GetRunResponse; run: Run }) {
-  const palette = usePalette();
+  const color = useColor(run);
   const nowUs = useNow(5_000);
   const metrics = useMetrics(answer);
   const [pane, setPane] = useState<"charts" | "details">("charts");
   const [view, change] = useView();
   const live = stateOf(run, nowUs) === "running" && view.take === null;
-  const color = palette.series[colorsOf([run]).get(run.id)!]!;
-  const series = useSeries([{ id: run.id, name: run.name || run.id, color, live }], true);
+  const series = useSeries(color === undefined ? [] : [{ id: run.id, name: run.name || run.id, color, live }], true);
   return (
     <>
       <div className={common.bar} role="toolbar" aria-label="Charts">

@@ -164,10 +164,10 @@ export const Panel = memo(function Panel(p: PanelProps) {
         </span>
       </header>
       <div className={css.plot} ref={measure}>
-        <div ref={host} className={css.canvas} tabIndex={0} role="img" aria-label={words} data-points={points} />
+        <div ref={host} className={css.canvas} data-empty={!shown} tabIndex={0} role="img" aria-label={words} data-points={points} />
         {shown && <Axes frame={shown.frame} />}
         {error && !shown ? <p className={css.note} role="alert">{error.message}</p> : null}
-        {!shown && !error && !waiting && <p className={css.note}>{p.series.ids.length === 0 ? "every run is hidden" : history ? (p.zoom ? "no point in this range" : "no point yet") : ""}</p>}
+        {!shown && !error && !waiting && <p className={css.note}>{p.series.ids.length === 0 ? (p.series.single ? "" : "every run is hidden") : history ? (p.zoom ? "no point in this range" : "no point yet") : ""}</p>}
         <Tooltip host={host} shown={shown} lines={lines} />
       </div>
     </section>
