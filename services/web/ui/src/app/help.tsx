@@ -11,9 +11,12 @@ const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])
 
 export function Help({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    dialog.current?.focus();
+  }, []);
   return (
-    <dialog ref={dialog} className={css.help} aria-labelledby="help-title" onClose={onClose} onClick={(e) => e.target === dialog.current && dialog.current.close()}>
+    <dialog ref={dialog} tabIndex={-1} className={css.help} aria-labelledby="help-title" onClose={onClose} onClick={(e) => e.target === dialog.current && dialog.current.close()}>
       <div className={css.sheet}>
         <header><h2 id="help-title">Keys</h2><button type="button" onClick={() => dialog.current?.close()}>Close</button></header>
         <div className={css.groups}>

@@ -54,13 +54,16 @@ function Full({ metrics, shared, view }: { metrics: readonly MetricName[]; share
   const at = metrics.findIndex((m) => m.name === view.open);
   const metric = metrics[at];
   useEffect(() => {
-    if (metric && !dialog.current?.open) dialog.current?.showModal();
+    if (!metric || dialog.current?.open) return;
+    dialog.current?.showModal();
+    // Not its first button, which would wear a ring that nobody asked for.
+    dialog.current?.focus();
   }, [metric]);
   if (!metric) return null;
   const go = (by: number) => changeView({ open: metrics[(at + by + metrics.length) % metrics.length]!.name });
   return (
     <dialog
-      ref={dialog} className={css.full} aria-label={metric.name} onClose={() => changeView({ open: null })}
+      ref={dialog} tabIndex={-1} className={css.full} aria-label={metric.name} onClose={() => changeView({ open: null })}
       onKeyDown={(e) => {
         const by = e.key === "[" ? -1 : e.key === "]" ? 1 : 0;
         if (by !== 0) go(by);

@@ -4,6 +4,8 @@ import type { Line } from "./scene.js";
 
 /** Pixels by which an extreme must leave its neighbourhood to be drawn as a stroke of its own. */
 const STANDS_OUT_PX = 5;
+/** And by which share of what its neighbours span: in noise, where each value tops those beside it now and then, nothing stands out. */
+const STANDS_OUT_SHARE = 0.5;
 /** How many buckets on each side are the neighbourhood. */
 const NEIGHBOURS = 3;
 
@@ -35,8 +37,9 @@ export function spikes(m: Maps, line: Pick<Line, "x" | "y" | "raw" | "lo" | "hi"
     const top = toY(m, hi[i]!);
     const foot = toY(m, footed(m, lo[i]!));
     const px = toX(m, x[i]!);
-    if (above - top >= STANDS_OUT_PX) out.push({ px, from, to: top });
-    if (foot - below >= STANDS_OUT_PX) out.push({ px, from, to: foot });
+    const least = Math.max(STANDS_OUT_PX, (below - above) * STANDS_OUT_SHARE);
+    if (above - top >= least) out.push({ px, from, to: top });
+    if (foot - below >= least) out.push({ px, from, to: foot });
   }
   return out;
 }
