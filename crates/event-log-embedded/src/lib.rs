@@ -34,6 +34,8 @@ use corral_domain::{Append, LogEpoch, LogId, Offset, Partition};
 use corral_event_log::{Batch, Clock, EventLog, Extent, LogError, LogIdentity, check_append, check_partition};
 use tokio::sync::oneshot;
 
+use crate::counters::Counters;
+pub use crate::counters::Figures;
 use crate::disk::DiskStorage;
 use crate::group::Waiting;
 use crate::lane::Lane;
@@ -43,6 +45,7 @@ use crate::slots::{Found, Slot, SlotKind};
 use crate::storage::Storage;
 use crate::writer::{Shared, Writer};
 
+mod counters;
 pub mod disk;
 mod format;
 mod group;
@@ -83,6 +86,7 @@ impl Options {
 pub struct EmbeddedLog {
     identity: LogIdentity,
     poison: Arc<Poison>,
+    counters: Arc<Counters>,
     lanes: Vec<(Arc<Lane>, Arc<Queue>)>,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -107,10 +111,17 @@ impl EmbeddedLog {
         for survey in surveys {
             recovered.push(recover::repair(&*storage, survey)?);
         }
-        let poison = Arc::new(Poison::new());
+        let (poison, counters) = (Arc::new(Poison::new()), Arc::new(Counters::default()));
         let Options { segment_bytes_max, clock, .. } = options;
-        let shared = Shared { storage, identity, segment_bytes_max, clock, poison: Arc::clone(&poison) };
-        let mut log = Self { identity, poison, lanes: Vec::new(), writers: Mutex::default() };
+        let shared = Shared {
+            storage,
+            identity,
+            segment_bytes_max,
+            clock,
+            poison: Arc::clone(&poison),
+            counters: Arc::clone(&counters),
+        };
+        let mut log = Self { identity, poison, counters, lanes: Vec::new(), writers: Mutex::default() };
         for (partition, mut recovered) in partitions.zip(recovered) {
             let queue = Arc::new(Queue::new());
             let state = std::mem::take(&mut recovered.lane);
@@ -131,6 +142,11 @@ impl EmbeddedLog {
     /// Returns, with the reason, once a sync failed: nothing is acknowledged any more and the process has to end.
     pub async fn poisoned(&self) -> String {
         self.poison.wait().await
+    }
+
+    /// What it has done since it was opened, and what waits.
+    pub fn figures(&self) -> Figures {
+        self.counters.read(self.lanes.iter().map(|(_, queue)| queue.waiting_bytes()).sum())
     }
 
     /// Takes no more appends, finishes those that wait, makes the marks durable. Blocks. Reads go on.

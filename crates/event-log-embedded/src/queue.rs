@@ -65,6 +65,11 @@ impl Queue {
         }
     }
 
+    /// What waits, by the measure of its bound.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        LOG_QUEUE_BYTES_MAX.saturating_sub(self.room.available_permits()) as u64
+    }
+
     pub(crate) fn push(&self, request: Request) -> Result<(), LogError> {
         let mut inner = self.lock();
         if inner.closed {

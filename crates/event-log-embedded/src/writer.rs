@@ -11,6 +11,7 @@ use corral_domain::Offset;
 use corral_domain::limits::LOG_GROUP_BYTES_MAX;
 use corral_event_log::{Clock, LogError, LogIdentity};
 
+use crate::counters::{Counters, add};
 use crate::format::{BatchHead, DATA_START, SegmentHeader, encode_footer};
 use crate::group::{Group, Stand, Waiting};
 use crate::lane::{Lane, Segment};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) segment_bytes_max: u64,
     pub(crate) clock: Clock,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The next offset, and the last entry of the last segment's index.
@@ -105,6 +107,7 @@ impl Writer {
             Ok(group) => group,
             Err(failure) => {
                 let refused = self.refusal(failure);
+                add(&self.shared.counters.refused, 1);
                 // A caller that went away does not need the answer.
                 let _ = first.reply.send(Err(refused));
                 return;
@@ -121,6 +124,7 @@ impl Writer {
             Ok(()) => self.succeed(&mut group),
             Err(failure) => {
                 let refused = self.refusal(failure);
+                add(&self.shared.counters.refused, group.answers.len() as u64);
                 for answer in group.answers {
                     answer.acknowledge(self.partition, Err(again(&refused)));
                 }
@@ -180,6 +184,7 @@ impl Writer {
         let Some(active) = &self.active else {
             return Ok(());
         };
+        add(&self.shared.counters.syncs, 1);
         // Whatever the error says: what fdatasync could not do is not known, and not tried again.
         active.file.sync().map_err(|error| Failure::Device(format!("fdatasync of the segment: {error}")))
     }
@@ -190,6 +195,10 @@ impl Writer {
         let Some(active) = self.active.as_mut().filter(|_| !answers.is_empty()) else {
             return;
         };
+        let counters = &self.shared.counters;
+        add(&counters.appends, answers.len() as u64);
+        add(&counters.records, group.stand.next - self.stand.next);
+        add(&counters.bytes, group.bytes.len() as u64);
         active.at += group.bytes.len() as u64;
         active.full = group.full.clone();
         self.stand = group.stand.clone();
