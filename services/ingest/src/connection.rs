@@ -119,7 +119,7 @@ impl Connection {
     }
 
     fn refuse(&mut self, handle: u32, first: u64, last: u64, error: ApiError) {
-        add(&self.door.counters.refused, 1);
+        self.door.counters.add_refused(error.reason);
         self.out.push_back(Response::Refused { handle, first, last, error });
     }
 

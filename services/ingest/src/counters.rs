@@ -1,6 +1,8 @@
 //! What the door counts about itself.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shared by every connection; read by `/metrics`.
 #[derive(Debug, Default)]
@@ -11,7 +13,8 @@ pub struct Counters {
     pub bytes: AtomicU64,
     pub heartbeats: AtomicU64,
     pub acknowledgements: AtomicU64,
-    pub refused: AtomicU64,
+    /// By reason: a closed set of texts.
+    refused: Mutex<BTreeMap<&'static str, u64>>,
     pub overloaded: AtomicU64,
     /// Batches that came to lie before their predecessor and were appended again.
     pub appended_again: AtomicU64,
@@ -31,12 +34,25 @@ impl Counters {
             ("corral_ingest_bytes_total", "payload bytes taken", get(&self.bytes)),
             ("corral_ingest_heartbeats_total", "heartbeats taken", get(&self.heartbeats)),
             ("corral_ingest_acknowledgements_total", "acknowledgements sent", get(&self.acknowledgements)),
-            ("corral_ingest_refused_total", "batches and handshakes refused", get(&self.refused)),
             ("corral_ingest_overloaded_total", "batches answered later", get(&self.overloaded)),
             ("corral_ingest_appended_again_total", "batches appended again for their order", get(&self.appended_again)),
             ("corral_ingest_openings_total", "runs opened", get(&self.openings)),
             ("corral_ingest_outcomes_late_total", "outcomes that did not come in time", get(&self.outcomes_late)),
         ]
+    }
+
+    /// Batches and handshakes refused, by reason.
+    pub fn refused(&self) -> Vec<(&'static str, u64)> {
+        self.reasons().iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    pub(crate) fn add_refused(&self, reason: &'static str) {
+        *self.reasons().entry(reason).or_default() += 1;
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        // Nothing panics while it is held.
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,18 +2,24 @@
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use corral_domain::limits::LOG_QUEUE_BYTES_MAX;
 use corral_ingest::Counters;
 use corral_projection::runner::Status;
 use corral_projector::Projector;
 use corral_tasks::Clock;
+use corral_web::gate::Gate;
 
 use crate::rebuild::Rebuilder;
+use crate::wiring::{Log, LogFigures};
 
 /// What is read when somebody asks; cheap, and asks no dependency.
 pub(crate) struct Figures {
+    pub(crate) log: Log,
     pub(crate) ingest: Arc<Counters>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) sessions: Arc<AtomicUsize>,
     pub(crate) projector: Projector,
     pub(crate) rebuilder: Arc<Rebuilder>,
     pub(crate) clock: Clock,
@@ -26,13 +32,33 @@ impl Figures {
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         for (name, help, value) in self.ingest.read() {
-            head(&mut out, name, help);
-            line(&mut out, name, "", value);
+            one(&mut out, name, help, value);
         }
+        reasons(&mut out, "corral_ingest_refused_total", "batches and handshakes refused", &self.ingest.refused());
+        reasons(&mut out, "corral_requests_refused_total", "requests that did not pass the gate", &self.gate.refused());
+        self.log(&mut out);
         self.projector(&mut out);
-        head(&mut out, "corral_read_store_disk_bytes", "tables and journal of the build that is served");
-        line(&mut out, "corral_read_store_disk_bytes", "", self.rebuilder.serving().build.disk_bytes());
+        let sessions = self.sessions.load(Ordering::Relaxed);
+        one(&mut out, "corral_sessions", "live sessions", sessions);
+        let bytes = self.rebuilder.serving().build.disk_bytes();
+        one(&mut out, "corral_read_store_disk_bytes", "tables and journal of the build that is served", bytes);
         out
+    }
+
+    fn log(&self, out: &mut String) {
+        let LogFigures { appends, records, bytes, syncs, refused, queue_bytes } = self.log.figures();
+        let queue_max = LOG_QUEUE_BYTES_MAX as u64 * u64::from(self.log.handle().identity().partitions);
+        for (name, help, value) in [
+            ("corral_log_appends_total", "appends acknowledged", appends),
+            ("corral_log_records_total", "records appended", records),
+            ("corral_log_bytes_total", "bytes appended, with heads", bytes),
+            ("corral_log_syncs_total", "calls of fdatasync for appends", syncs),
+            ("corral_log_refused_total", "appends that were not acknowledged", refused),
+            ("corral_log_queue_bytes", "bytes that wait to be appended", queue_bytes),
+            ("corral_log_queue_bytes_max", "how many may wait", queue_max),
+        ] {
+            one(out, name, help, value);
+        }
     }
 
     fn projector(&self, out: &mut String) {
@@ -58,6 +84,19 @@ impl Figures {
                 line(out, name, &format!("{{partition=\"{partition}\"}}"), value(status));
             }
         }
+    }
+}
+
+fn one(out: &mut String, name: &str, help: &str, value: impl Display) {
+    head(out, name, help);
+    line(out, name, "", value);
+}
+
+/// Reasons are a closed set of texts of ours.
+fn reasons(out: &mut String, name: &str, help: &str, counts: &[(&'static str, u64)]) {
+    head(out, name, help);
+    for (reason, count) in counts {
+        line(out, name, &format!("{{reason=\"{reason}\"}}"), count);
     }
 }
 

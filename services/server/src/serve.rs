@@ -213,15 +213,25 @@ async fn start_services(
         serving: Mutex::new(serving),
         busy: tokio::sync::Mutex::new(()),
     });
-    let figures =
-        figures::Figures { ingest: ingest.counters(), projector, rebuilder: rebuilder.clone(), clock: clock.clone() };
+    let gate = Arc::new(Gate::new(access.clone(), config.hosts.clone(), address.port()));
+    let sessions =
+        Sessions { engine: engine.clone(), access, tasks: tasks.clone(), clock: clock.clone(), living: Arc::default() };
     let log_show = LogShow { log: log.handle(), store };
+    let figures = figures::Figures {
+        log,
+        ingest: ingest.counters(),
+        gate: gate.clone(),
+        sessions: sessions.living.clone(),
+        projector,
+        rebuilder: rebuilder.clone(),
+        clock,
+    };
     let doors = Doors {
         admin: Admin { rebuilder, log_show, tasks: tasks.clone() },
-        gate: Arc::new(Gate::new(access.clone(), config.hosts.clone(), address.port())),
+        gate,
         ingest,
-        questions: Questions::new(engine.clone()),
-        sessions: Sessions { engine, access, tasks: tasks.clone(), clock },
+        questions: Questions::new(engine),
+        sessions,
         ops: Ops { unready: Arc::new(move || ready.unready()), figures: Arc::new(move || figures.text()) },
         tasks: tasks.clone(),
     };

@@ -14,6 +14,7 @@ use std::time::Duration;
 use corral_domain::BuildId;
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_embedded::EmbeddedLog;
+pub(crate) use corral_event_log_embedded::Figures as LogFigures;
 use corral_read_store::{ReadStore, StoreError};
 use corral_read_store_embedded::{Builds, EmbeddedStore};
 use corral_tasks::{Clock, Kind, Shutdown, TaskError, Tasks};
@@ -31,6 +32,10 @@ impl Log {
 
     pub(crate) fn handle(&self) -> Arc<dyn EventLog> {
         self.0.clone()
+    }
+
+    pub(crate) fn figures(&self) -> LogFigures {
+        self.0.figures()
     }
 
     /// Ends the process once a sync has failed, and closes the log when nobody appends any more.

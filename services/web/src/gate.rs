@@ -1,6 +1,7 @@
 //! What every request passes before a handler sees it: host and origin, who asks, and the route's permission.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN, UPGRADE};
@@ -21,12 +22,14 @@ pub struct Gate {
     hosts: HostRules,
     /// `corral_<port>`, or with `__Host-` before it behind https.
     cookie: String,
+    /// Requests that did not pass, by reason: a closed set of texts.
+    refused: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Gate {
     pub fn new(access: Arc<Access>, hosts: HostRules, port: u16) -> Self {
         let cookie = if hosts.is_https() { format!("__Host-corral_{port}") } else { format!("corral_{port}") };
-        Self { access, hosts, cookie }
+        Self { access, hosts, cookie, refused: Mutex::default() }
     }
 
     pub fn access(&self) -> &Access {
@@ -41,8 +44,26 @@ impl Gate {
         &self.hosts
     }
 
+    /// How many requests did not pass, by reason; read by `/metrics`.
+    pub fn refused(&self) -> Vec<(&'static str, u64)> {
+        self.reasons().iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        // Nothing panics while it is held.
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets a request pass, with who asks in its extensions ([`Principal`], and [`Author`] for the telemetry door).
     pub fn admit(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
+        let admitted = self.check(request, permission);
+        if let Err(error) = &admitted {
+            *self.reasons().entry(error.reason).or_default() += 1;
+        }
+        admitted
+    }
+
+    fn check(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
         if !is_exempt(request) {
             self.check_host(request)?;
         }
