@@ -23,7 +23,7 @@ def test_a_run_from_init_to_finish(server):
         """
     )
     assert f"run swift-mesa-41 · {server.url}/r/first-run" in done.stderr
-    assert f"sent 1,008 / durable 1,008 items · {server.url}/r/first-run" in done.stderr, done.stderr
+    assert f"sent 1,009 / durable 1,009 items · {server.url}/r/first-run" in done.stderr, done.stderr
     assert not server.rings(), "everything is durable: the spool is gone"
     run = server.ask(
         """
