@@ -1,14 +1,33 @@
 //! The range of x that the panels of one page share, so that a place on one is at the same place on all.
 import { createContext, useContext, useSyncExternalStore } from "react";
+import type { Run } from "./gen/corral/v1/query_pb.js";
+import type { XKind } from "./plot/scene.js";
 import type { Range } from "./plot/view.js";
 
 /** Panels hear of a wider range at most so often: each one's data may widen it. */
 const TELL_EVERY_MS = 100;
 
+type Head = Pick<Run, "maxStep" | "createdUs" | "lastAppendUs">;
+
+/** What the heads of runs say of a range: nearly the data's own. */
+export function headRange(runs: readonly Head[], x: XKind): Range | null {
+  const ends = runs.map(({ maxStep, createdUs, lastAppendUs }): Range => {
+    if (x === "step") return [0, Number(maxStep)];
+    const [from, to] = [Number(createdUs), Number(lastAppendUs)];
+    return x === "time" ? [from, to] : [0, to - from];
+  });
+  const range: Range = [Math.min(...ends.map((e) => e[0])), Math.max(...ends.map((e) => e[1]))];
+  return range[0] < range[1] ? range : null;
+}
+
 export class Extent {
   private readonly parts = new Map<string, Range>();
   private readonly watchers = new Set<() => void>();
   private union: Range | null = null;
+
+  /** `guess`: what is known of the runs before any panel has its data (and all that is known while a zoom keeps panels from reading the rest). */
+  constructor(private readonly guess: Range | null = null) {}
+
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /** What one panel's whole data covers; null: it has none, or is gone. */
@@ -22,13 +41,7 @@ export class Extent {
     else this.timer ??= setTimeout(() => this.tell(), TELL_EVERY_MS);
   }
 
-  /** The axis is another: what was known says nothing about it. */
-  clear(): void {
-    this.parts.clear();
-    this.union = null;
-  }
-
-  read = (): Range | null => this.union;
+  read = (): Range | null => this.union ?? this.guess;
 
   watch = (changed: () => void): (() => void) => {
     this.watchers.add(changed);

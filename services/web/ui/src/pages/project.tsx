@@ -46,7 +46,7 @@ function useColumns(runs: readonly Run[], most: number) {
 }
 
 /** Width of the list, from which follows how many figures have room. */
-const columnsFor = (width: number): number => (width >= 1500 ? 3 : width >= 480 ? 2 : 1);
+const columnsFor = (width: number): number => (width >= 1500 ? 3 : width >= 1360 || (width >= 520 && width <= 900) ? 2 : 1);
 
 function useWindowWidth(): number {
   const [width, setWidth] = useState(innerWidth);
@@ -190,7 +190,7 @@ export function ProjectPage({ project }: { project: string }) {
               project={project} search={search} onSearch={setSearch} onStill={onStill}
             />
             <section className={css.panels} aria-label="Charts">
-              <Charts metrics={metrics} series={series} openRun={openRun} />
+              <Charts metrics={metrics} series={series} runs={order.runs} openRun={openRun} />
               {metrics.length === 0 && <p className={css.none}>No figures yet: <code>run.log({"{"}"loss": 0.5{"}"})</code> makes the first panel.</p>}
               {value.total > LIST_COUNT_MAX && <p className={css.none}>The list has the first {countText(LIST_COUNT_MAX)} of {countText(value.total)} runs.</p>}
               {series.ids.length === PANEL_RUNS_MAX && <p className={css.none}>Panels draw the first {PANEL_RUNS_MAX} runs that are not hidden.</p>}

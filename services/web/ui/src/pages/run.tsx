@@ -139,7 +139,7 @@ function Body({ answer, run }: { answer: GetRunResponse; run: Run }) {
       </div>
       <div className={css.split} data-pane={pane}>
         <section className={css.panels} aria-label="Charts">
-          <Charts metrics={metrics} series={series} />
+          <Charts metrics={metrics} series={series} runs={[run]} />
           {metrics.length === 0 && <p className={css.none}>No figures yet: <code>{'run.log({"loss": 0.5})'}</code> makes the first panel.</p>}
         </section>
         <Side answer={answer} />

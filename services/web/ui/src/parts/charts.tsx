@@ -1,6 +1,7 @@
 //! The panels of a page: sections by prefix, and the one that fills the window.
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { Extent, ExtentContext } from "../extent.js";
+import type { Run } from "../gen/corral/v1/query_pb.js";
+import { Extent, ExtentContext, headRange } from "../extent.js";
 import { plural } from "../format.js";
 import { useKeys } from "../hooks.js";
 import { arranged, matches, type MetricName, type Section, sectionsOf } from "../metric.js";
@@ -15,6 +16,8 @@ import css from "./charts.module.css";
 export interface ChartsProps {
   metrics: readonly MetricName[];
   series: Series;
+  /** The runs whose lines are drawn. */
+  runs: readonly Run[];
   openRun?: ((runId: string) => void) | undefined;
 }
 
@@ -79,10 +82,10 @@ function Full({ metrics, shared, view }: { metrics: readonly MetricName[]; share
   );
 }
 
-export function Charts({ metrics, series, openRun }: ChartsProps) {
+export function Charts({ metrics, series, runs, openRun }: ChartsProps) {
   const [view] = useView();
   // Another axis or take: another extent.
-  const extent = useMemo(() => new Extent(), [view.x, view.take]);
+  const extent = useMemo(() => new Extent(headRange(runs, view.x)), [view.x, view.take]);
   const shown = useArranged(metrics, view.search);
   const sections = useMemo(() => sectionsOf(shown), [shown]);
   const onZoom = useCallback((zoom: Range | null) => changeView({ zoom: zoom ? [zoom[0], zoom[1]] : null }), []);
