@@ -4,6 +4,7 @@ use corral_domain::run::Resume;
 use corral_domain::{EventType, LogEpoch, Micros, Outcome, ProjectId, StreamKey};
 use corral_read_store::layout::Row;
 use corral_read_store::project::ProjectStatRow;
+use corral_read_store::run::{self, RunConfigRow};
 use corral_read_store::state::{self, OutcomeRow, WriterRow};
 use corral_read_store::{MemoryStore, ReadStore, Table, outcome, project};
 use corral_tasks::Shutdown;
@@ -84,6 +85,21 @@ fn a_refused_record_does_not_hold_up_its_writer() {
         let key = state::writer_key(&stream(0), writer_id(1), 1, "somebody");
         let row = WriterRow::decode(&store.get(&key).await.expect("a get").expect("a writer")).expect("a row");
         assert_eq!(row.hw, 4);
+    });
+}
+
+/// A record that changes a row twice says it once: its rows share a timestamp, and the store would choose the larger.
+#[test]
+fn the_last_word_of_a_record_counts() {
+    block_on(async {
+        let (log, store) = (testing::log(), MemoryStore::new());
+        append(&log, opening()).await;
+        append(&log, items(2, vec![Item::Config(8), Item::Config(2)])).await;
+        Driven::new(&log, &store, &Limits::default(), 1).finish().await;
+        let key = run::config_key(ORGANIZATION, &testing::run_id(0), 0);
+        let row = store.get(&key).await.expect("a get").expect("a config");
+        let config = RunConfigRow::decode(&row).expect("a row");
+        assert_eq!(config.entries, [(vec!["a".to_owned(), "b2".to_owned()], "2".to_owned())]);
     });
 }
 

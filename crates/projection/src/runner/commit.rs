@@ -1,6 +1,6 @@
 //! One commit: which records, what they write, and what is known once it is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -96,7 +96,7 @@ impl Runner {
         }
         let before = self.streams.get(&stream).map(|cached| cached.stream.applied_through());
         let verdict = self.project(&stream, &envelope, record, gathered).await?;
-        let rows = std::mem::take(&mut gathered.rows);
+        let rows = last_of_each(std::mem::take(&mut gathered.rows));
         if before != self.streams.get(&stream).map(|cached| cached.stream.applied_through()) {
             let ts = self.timestamp(record.offset);
             gathered.derived.extend(rows.into_iter().map(|(key, value)| Mutation::one(key, value, ts)));
@@ -200,6 +200,15 @@ impl Runner {
         self.streams.insert(stream.clone(), loaded);
         Ok(())
     }
+}
+
+/// A record may write a row several times, all at one timestamp: the last is what it wrote, and the store must not choose.
+fn last_of_each(mut rows: Rowset) -> Rowset {
+    let mut seen = HashSet::with_capacity(rows.len());
+    rows.reverse();
+    rows.retain(|(key, _)| seen.insert(key.clone()));
+    rows.reverse();
+    rows
 }
 
 /// What a commit adds to a project's aggregate.
