@@ -11,6 +11,7 @@ use rand::Rng;
 
 use crate::ClientError;
 use crate::item;
+use crate::naming::system_random;
 use crate::query::Query;
 use crate::run::{OpenRun, Run, checked};
 use crate::settings::Settings;
@@ -33,7 +34,7 @@ pub struct Client {
 impl Client {
     /// Makes the spool and starts the shipper. Does not wait for a server.
     pub fn start(settings: Settings) -> Result<Self, ClientError> {
-        let mut random = rand::rng();
+        let mut random = system_random();
         let dir = settings.dir.join(if settings.offline { "offline" } else { "spool" });
         let mut options = Options::new(dir.clone());
         if settings.offline {
@@ -60,7 +61,7 @@ impl Client {
 
     /// Enters a run as item 1 of a new writer. Returns at once; what it came to, `Run::opened` says.
     pub fn open_run(&self, open: OpenRun) -> Result<Run, ClientError> {
-        let mut random = rand::rng();
+        let mut random = system_random();
         let id = open.id;
         let entry = RunEntry::Opened(Box::new(RunOpened {
             command_id: corral_domain::CommandId::from_bytes(random.random()),

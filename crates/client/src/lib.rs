@@ -21,7 +21,7 @@ mod shared;
 mod shipper;
 
 pub use client::Client;
-pub use naming::{LAUNCH_VARIABLE, Launch, launch, run_name, ulid};
+pub use naming::{LAUNCH_VARIABLE, Launch, launch, run_name, system_random, ulid};
 pub use query::{Query, QueryError};
 pub use row::{ROW_COLUMNS_MAX, Row};
 pub use run::{OpenRun, Progress, Run};

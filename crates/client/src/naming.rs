@@ -2,9 +2,16 @@
 
 use std::ffi::OsString;
 
-use rand::Rng;
+use rand::rngs::OsRng;
+use rand::{Rng, TryRngCore as _};
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// What ids are made from: the operating system, each time. A generator of the process is copied by a fork, and two children
+/// would make the same ids. Without random numbers there is no id to go on with, so a failure panics.
+pub fn system_random() -> impl Rng {
+    OsRng.unwrap_err()
+}
 
 /// 48 bits of milliseconds, 80 random bits: sorts by time.
 pub fn ulid(now_us: i64, random: &mut impl Rng) -> String {

@@ -119,19 +119,19 @@ impl Client {
 /// A ULID.
 #[pyfunction]
 pub(crate) fn new_run_id() -> String {
-    ulid(corral_client::now_us(), &mut rand::rng())
+    ulid(corral_client::now_us(), &mut corral_client::system_random())
 }
 
 /// Two words and a number.
 #[pyfunction]
 pub(crate) fn new_run_name() -> String {
-    run_name(&mut rand::rng())
+    run_name(&mut corral_client::system_random())
 }
 
 /// (id, whether it was made here and is to be put into the environment for children).
 #[pyfunction]
 pub(crate) fn launch_id() -> (String, bool) {
-    match corral_client::launch(|name| std::env::var_os(name), &mut rand::rng()) {
+    match corral_client::launch(|name| std::env::var_os(name), &mut corral_client::system_random()) {
         Launch::Known(id) => (id, false),
         Launch::Made(id) => (id, true),
     }
