@@ -222,10 +222,11 @@ impl Shipper {
             In::WriterReady(ready) => lane.ready(ready.resume_from_seq, ready.log_epoch),
             In::Ack(ack) => {
                 backoff.succeeded();
-                session.window = session.window.saturating_sub(lane.acked(ack.seq, ack.log_epoch));
+                // Before anybody sees it as durable: who waited for that asks next, and must be answered with it.
                 if let Some(position) = ack.position {
                     self.shared.reached(position.partition, position.offset);
                 }
+                session.window = session.window.saturating_sub(lane.acked(ack.seq, ack.log_epoch));
             }
             In::Opened(opened) => match (opening(opened.opening), refusal(opened.refusal)) {
                 (Some(how), _) => lane.opening(how, opened.take, opened.next_step),
