@@ -33,7 +33,10 @@ pub fn check() -> Vec<String> {
     let mut findings = Vec::new();
     for manifest in sources(&["Cargo.toml"]) {
         match toml::from_str::<toml::Table>(&manifest.text) {
-            Ok(table) => findings.extend(crate_layers(&table)),
+            Ok(table) => {
+                findings.extend(crate_layers(&table));
+                findings.extend(tests_only(&manifest.path, &table));
+            }
             Err(error) => findings.push(format!("{}: {error}", manifest.path)),
         }
     }
@@ -63,6 +66,30 @@ fn crate_layers(manifest: &toml::Table) -> Vec<String> {
         }
     }
     found
+}
+
+/// Features that a release must not have: planted bugs and contract suites are turned on by tests alone.
+const TESTS_ONLY: [&str; 2] = ["planted", "contract"];
+
+fn tests_only(path: &str, manifest: &toml::Table) -> Vec<String> {
+    let words = |value: Option<&toml::Value>| -> Vec<String> {
+        let list = value.and_then(|value| value.as_array()).cloned().unwrap_or_default();
+        list.iter().filter_map(|word| word.as_str()).map(str::to_owned).collect()
+    };
+    let mut on: Vec<String> = Vec::new();
+    let workspace = manifest.get("workspace").and_then(|workspace| workspace.as_table());
+    for table in [manifest.get("dependencies"), workspace.and_then(|table| table.get("dependencies"))] {
+        for dependency in table.and_then(|table| table.as_table()).into_iter().flat_map(|table| table.values()) {
+            on.extend(words(dependency.get("features")));
+        }
+    }
+    for (name, turns_on) in manifest.get("features").and_then(|table| table.as_table()).into_iter().flatten() {
+        if !TESTS_ONLY.contains(&name.as_str()) {
+            on.extend(words(Some(turns_on)));
+        }
+    }
+    let is_for_tests = |word: &String| TESTS_ONLY.iter().any(|only| word.rsplit('/').next() == Some(only));
+    on.into_iter().filter(is_for_tests).map(|word| format!("{path}: turns on `{word}`, which is for tests")).collect()
 }
 
 fn backends_named() -> Vec<String> {
