@@ -35,7 +35,8 @@ async fn log(world: &mut World, run: &RunId, rates: &[(&[&str], i64)], steps: st
             }
             let mut row = |step: i64| {
                 let curve = (-(step as f64) / 3e4).exp();
-                let values = metrics.iter().map(|_| Value::F32((curve * (0.98 + 0.04 * noise(&mut word))) as f32)).collect();
+                let values =
+                    metrics.iter().map(|_| Value::F32((curve * (0.98 + 0.04 * noise(&mut word))) as f32)).collect();
                 (step, START.0 + step * 10_000 + (noise(&mut word) * 1_000.0) as i64, values)
             };
             let rows = due.iter().map(|step| row(*step)).collect();
