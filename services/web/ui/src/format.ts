@@ -3,6 +3,10 @@ import { type Run, RunState, type TypedValue } from "./gen/corral/v1/query_pb.js
 
 const MINUS = "−";
 
+/** Made once for each count of decimals: making one costs a hundred times what using it does, and a live list uses many. */
+const WHOLE = new Intl.NumberFormat("en-US");
+const FRACTIONS = Array.from({ length: 9 }, (_, n) => new Intl.NumberFormat("en-US", { minimumFractionDigits: Math.min(n, 4), maximumFractionDigits: n }));
+
 /** A number for a narrow place: `digits` significant ones, thousands parted, tiny and huge by exponent. */
 export function numberText(v: number, digits = 4): string {
   if (Number.isNaN(v)) return "NaN";
@@ -13,9 +17,9 @@ export function numberText(v: number, digits = 4): string {
   if (size >= 1e9 || size < 1e-3) {
     return v.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e").replace(/-/g, MINUS);
   }
-  if (Number.isInteger(v)) return v.toLocaleString("en-US").replace("-", MINUS);
+  if (Number.isInteger(v)) return WHOLE.format(v).replace("-", MINUS);
   const decimals = Math.max(0, Math.min(8, digits - 1 - Math.floor(Math.log10(size))));
-  return v.toLocaleString("en-US", { minimumFractionDigits: Math.min(decimals, 4), maximumFractionDigits: decimals }).replace("-", MINUS);
+  return FRACTIONS[decimals]!.format(v).replace("-", MINUS);
 }
 
 /** A double exactly: the shortest text that reads back as the same value. */
@@ -95,7 +99,7 @@ export function agoText(us: number, nowUs: number): string {
 
 export const clockText = (us: number): string => new Date(us / 1000).toLocaleTimeString("en-GB");
 export const exactTime = (us: number): string => new Date(us / 1000).toISOString().replace("T", " ").replace("Z", " UTC");
-export const countText = (n: number | bigint): string => n.toLocaleString("en-US");
+export const countText = (n: number | bigint): string => WHOLE.format(n);
 export const plural = (n: number, one: string, many = `${one}s`): string => `${countText(n)} ${n === 1 ? one : many}`;
 
 const SILENT_AFTER_US = 60e6;

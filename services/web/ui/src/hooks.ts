@@ -28,8 +28,9 @@ export function useHeld<S extends Snapshot>(snapshot: S, about: string): S {
   return last.current.snapshot;
 }
 
-export function useStatus(): Status {
-  return useSyncExternalStore((c) => store.watchStatus(c), () => store.readStatus());
+/** One fact about the session: heard of only when it is another, while the whole status changes with each answer. */
+export function useStatus<K extends keyof Status>(key: K): Status[K] {
+  return useSyncExternalStore((c) => store.watchStatus(c), () => store.readStatus()[key]);
 }
 
 export function useHover(): Hover {

@@ -11,7 +11,7 @@ import { Boundary } from "./boundary.js";
 import { Shell } from "./shell.js";
 
 function Pages() {
-  const { connection } = useStatus();
+  const connection = useStatus("connection");
   // In place: whoever signs in again is where they were.
   if (connection === "signed-out") return <Login />;
   return (

@@ -67,7 +67,8 @@ function ThemeChoice() {
 }
 
 function Rail({ onHelp }: { onHelp: () => void }) {
-  const { organization, actor } = useStatus();
+  const organization = useStatus("organization");
+  const actor = useStatus("actor");
   const [path] = useLocation();
   return (
     <nav className={css.rail} aria-label="Projects">
