@@ -219,11 +219,16 @@ fn file_path(sources: &Sources<'_>) -> Result<Option<PathBuf>, String> {
 fn from_file(path: &Path, wrong: &mut Vec<String>) -> BTreeMap<&'static str, Chosen> {
     let mut chosen = BTreeMap::new();
     let table = std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let table = table.and_then(|text| text.parse::<toml::Table>().map_err(|error| error.to_string()));
+    let table = table.and_then(|text| {
+        text.parse::<toml::Table>().map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+        })
+    });
     let table = match table {
         Ok(table) => table,
         Err(error) => {
-            wrong.push(format!("config: {}: {}", path.display(), error.trim_end()));
+            wrong.push(format!("config: {}: {error}", path.display()));
             return chosen;
         }
     };

@@ -16,13 +16,17 @@ mod cli;
 mod config;
 mod current;
 mod figures;
+mod front;
 mod listen;
 mod local;
 mod log_show;
+mod parts;
 mod rebuild;
 mod routes;
 mod said;
 mod serve;
+#[cfg(test)]
+mod testing;
 mod wiring;
 
 pub use cli::main;

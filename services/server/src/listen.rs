@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
+use crate::front::Front;
+
 /// Connections at a time; one more waits to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to begin, and to send the head of a request.
@@ -27,12 +29,8 @@ const PING_WAIT_MS_MAX: u64 = 20_000;
 /// After an accept that failed (no file descriptors left): others may close meanwhile.
 const ACCEPT_AGAIN_MS: u64 = 100;
 
-/// Whose request it is: the address of the connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Accepts until the doors are told to close.
-pub(crate) fn start(listener: TcpListener, router: Router, tasks: &Tasks) {
+pub(crate) fn start(listener: TcpListener, (front, router): (Front, Router), tasks: &Tasks) {
     let (own, told) = (tasks.clone(), tasks.shutdown(Kind::Door));
     tasks.spawn("listener", Kind::Door, async move {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -46,7 +44,7 @@ pub(crate) fn start(listener: TcpListener, router: Router, tasks: &Tasks) {
                 () = told.cancelled() => return Ok(()),
             };
             match accepted {
-                Ok((stream, peer)) => spawn(stream, Peer(peer), router.clone(), (&own, permit)),
+                Ok((stream, peer)) => spawn((stream, peer), (front.clone(), router.clone()), &own, permit),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(ACCEPT_AGAIN_MS)).await;
@@ -56,7 +54,12 @@ pub(crate) fn start(listener: TcpListener, router: Router, tasks: &Tasks) {
     });
 }
 
-fn spawn(stream: TcpStream, peer: Peer, router: Router, (tasks, permit): (&Tasks, OwnedSemaphorePermit)) {
+fn spawn(
+    (stream, peer): (TcpStream, SocketAddr),
+    (front, router): (Front, Router),
+    tasks: &Tasks,
+    permit: OwnedSemaphorePermit,
+) {
     let told = tasks.shutdown(Kind::Connection);
     tasks.spawn("connection", Kind::Connection, async move {
         let _permit = permit;
@@ -69,10 +72,7 @@ fn spawn(stream: TcpStream, peer: Peer, router: Router, (tasks, permit): (&Tasks
             return Ok(());
         }
         stream.set_nodelay(true)?;
-        let service = router.map_request(move |mut request: Request<_>| {
-            request.extensions_mut().insert(peer);
-            request
-        });
+        let service = router.map_request(move |request: Request<_>| front.prepare(peer, request));
         let service = TowerToHyperService::new(service);
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -85,7 +85,7 @@ fn spawn(stream: TcpStream, peer: Peer, router: Router, (tasks, permit): (&Tasks
         };
         if let Err(error) = end {
             // A peer that broke off: its own affair, and any peer can cause it.
-            tracing::debug!(%error, peer = %peer.0, "a connection ended");
+            tracing::debug!(%error, %peer, "a connection ended");
         }
         Ok::<(), TaskError>(())
     });

@@ -62,6 +62,13 @@ impl Local {
         Ok(response.into_body().collect().await?.to_bytes())
     }
 
+    /// Gets a whole body.
+    #[cfg(test)]
+    pub(crate) async fn get(&self, path: &str) -> Result<Bytes, LocalError> {
+        let response = self.send(Request::get(path), String::new()).await?;
+        Ok(response.into_body().collect().await?.to_bytes())
+    }
+
     /// Posts JSON and hands on line by line; answers with the last one.
     pub(crate) async fn listen(
         &self,
@@ -91,12 +98,20 @@ impl Local {
     }
 
     async fn post(&self, path: &str, body: String) -> Result<Response<Incoming>, LocalError> {
+        self.send(Request::post(path), body).await
+    }
+
+    async fn send(
+        &self,
+        request: hyper::http::request::Builder,
+        body: String,
+    ) -> Result<Response<Incoming>, LocalError> {
         let Announcement { address, url, .. } = &self.announcement;
         let authority = url.trim_start_matches("http://").to_owned();
         let stream = TcpStream::connect(&authority).await;
         let stream = stream.map_err(|error| LocalError::Connect(format!("{url} (bound to {address})"), error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::post(path)
+        let request = request
             // The name that every server answers to, whatever it is bound to.
             .header(HOST, format!("localhost:{}", address.port()))
             .header(CONTENT_TYPE, "application/json")

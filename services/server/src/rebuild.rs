@@ -240,3 +240,6 @@ impl Drop for Resting<'_> {
         self.projector.resume(self.handles.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,12 @@ impl Build {
         });
     }
 
+    /// Syncs now.
+    #[cfg(test)]
+    pub(crate) fn store_persisted(&self) {
+        self.store.persist().expect("a sync");
+    }
+
     /// Returns when nobody else has it open any more, or has kept it open for too long.
     pub(crate) async fn closed(self) {
         let mut waited_ms = 0;

@@ -48,7 +48,7 @@ pub struct Routes {
 }
 
 /// Every gRPC method that is served, and over JSON those of the query service. A method that is not here is not there.
-pub const GRPC: [(&str, Permission); 12] = [
+pub const GRPC: [(&str, Permission); 11] = [
     ("/corral.v1.IngestService/Append", Permission::AppendRuns),
     ("/corral.v1.IngestService/AppendOnce", Permission::AppendRuns),
     ("/corral.v1.QueryService/GetHistory", Permission::ReadRuns),
@@ -57,7 +57,6 @@ pub const GRPC: [(&str, Permission); 12] = [
     ("/corral.v1.QueryService/ListRuns", Permission::ReadRuns),
     ("/corral.v1.SessionService/Session", Permission::ReadRuns),
     ("/grpc.health.v1.Health/Check", Permission::Public),
-    ("/grpc.health.v1.Health/List", Permission::Public),
     ("/grpc.health.v1.Health/Watch", Permission::Public),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Permission::AnyKey),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Permission::AnyKey),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// All addresses that share the first `bits` with `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub(crate) struct Network {
     address: IpAddr,
     bits: u8,
 }
@@ -20,7 +20,7 @@ impl Network {
     }
 
     /// An IPv4 address that came through an IPv6 socket is the IPv4 address.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => self.share(own.to_bits().into(), other.to_bits().into(), 32),
             (IpAddr::V6(own), IpAddr::V6(other)) => self.share(own.to_bits(), other.to_bits(), 128),

@@ -95,7 +95,7 @@ fn everything_that_is_wrong_is_said_at_once_with_its_origin() {
         "public_url (from flag --public-url): must be http:// or https://",
         "log_level (from environment CORRAL_LOG_LEVEL): `loud` must be error, warn",
     ]);
-    Given::new("listen = ").check_refused(&["config: "]);
+    Given::new("\nlisten = ").check_refused(&["config.toml: line 2: "]);
 }
 
 #[test]
