@@ -104,6 +104,22 @@ describe("a planted spike in 10,000 points", () => {
     expect(top).toBeCloseTo(toY(mapsOf(s.view, layout(s)), 40), 6);
   });
 
+  test("and is no less seen where a bucket is one point, which the smoothing flattened", () => {
+    const y = Array.from({ length: 30 }, (_, i) => (i === 15 ? 40 : 1));
+    const l = line("a", y);
+    const s = scene([{ ...l, raw: l.y, y: new Float64Array(30).fill(2) }], { xMax: 29, yMax: 50 });
+    const strokes = painted(s).of("#a").filter((k) => k.op === "stroke" && k.alpha === 0.5);
+    expect(strokes.map((k) => k.path)).toHaveLength(1);
+    expect(strokes[0]!.path[1]![1]).toBeCloseTo(toY(mapsOf(s.view, layout(s)), 40), 6);
+  });
+
+  test("while a smoothed noise is not hatched", () => {
+    const y = Array.from({ length: 300 }, (_, i) => 25 + 20 * Math.sin(i * 7.7) * Math.cos(i * 3.1));
+    const l = line("a", y);
+    const strokes = painted(scene([{ ...l, raw: l.y, y: new Float64Array(300).fill(25) }], { xMax: 299, yMax: 50 })).of("#a").filter((k) => k.op === "stroke" && k.alpha === 0.5);
+    expect(strokes.flatMap((k) => k.path).length / 2).toBeLessThan(6);
+  });
+
   test("while an ordinary noise gets no strokes of its own", () => {
     const s = seen(0, 6_000, 320);
     const long = painted(s).of("#a").filter((k) => k.op === "stroke");

@@ -4,8 +4,6 @@ import type { Line } from "./scene.js";
 
 /** Pixels by which an extreme must leave its neighbourhood to be drawn as a stroke of its own. */
 const STANDS_OUT_PX = 5;
-/** And by which share of what its neighbours span: in noise, where each value tops those beside it now and then, nothing stands out. */
-const STANDS_OUT_SHARE = 0.5;
 /** How many buckets on each side are the neighbourhood. */
 const NEIGHBOURS = 3;
 
@@ -18,28 +16,34 @@ export interface Spike {
 
 const drawable = (v: number, log: boolean) => Number.isFinite(v) && (!log || v > 0);
 
+/**
+ * A smoothed line shows nothing of an extreme, so there the values themselves are looked at too; but to stand out they must leave
+ * their neighbours by as much as those differ among themselves, or every noise would be hatched.
+ */
 export function spikes(m: Maps, line: Pick<Line, "x" | "y" | "raw" | "lo" | "hi">): Spike[] {
-  const { x, lo, hi } = line;
+  const { x, y, raw } = line;
+  const lo = line.lo ?? raw;
+  const hi = line.hi ?? raw;
   if (!lo || !hi) return [];
-  const at = line.raw ?? line.y;
+  const seen = (i: number) => drawable(hi[i]!, m.log) && Number.isFinite(lo[i]!);
   const out: Spike[] = [];
   for (let i = 0; i < x.length; i++) {
-    if (!drawable(at[i]!, m.log) || !drawable(hi[i]!, m.log) || !Number.isFinite(lo[i]!) || lo[i] === hi[i]) continue;
-    const from = toY(m, at[i]!);
+    if (!drawable(y[i]!, m.log) || !seen(i) || (!raw && lo[i] === hi[i])) continue;
+    const from = toY(m, y[i]!);
     // Pixels grow downwards: the greatest value has the least y.
     let above = from;
     let below = from;
     for (let j = Math.max(0, i - NEIGHBOURS); j <= Math.min(x.length - 1, i + NEIGHBOURS); j++) {
-      if (j === i || !drawable(hi[j]!, m.log) || !Number.isFinite(lo[j]!)) continue;
+      if (j === i || !seen(j)) continue;
       above = Math.min(above, toY(m, hi[j]!));
       below = Math.max(below, toY(m, footed(m, lo[j]!)));
     }
+    const room = raw ? Math.max(STANDS_OUT_PX, below - above) : STANDS_OUT_PX;
     const top = toY(m, hi[i]!);
     const foot = toY(m, footed(m, lo[i]!));
     const px = toX(m, x[i]!);
-    const least = Math.max(STANDS_OUT_PX, (below - above) * STANDS_OUT_SHARE);
-    if (above - top >= least) out.push({ px, from, to: top });
-    if (foot - below >= least) out.push({ px, from, to: foot });
+    if (above - top >= room) out.push({ px, from, to: top });
+    if (foot - below >= room) out.push({ px, from, to: foot });
   }
   return out;
 }
