@@ -1,0 +1,72 @@
+//! What goes over the wires: nothing while nothing happens, and little when a point comes. Counts are gates, times are not.
+import { pause, pointsIn, Tab, until } from "../lib/browser.mjs";
+import { assert } from "../lib/check.mjs";
+
+const IDLE_MS = 8_000;
+const POINT_BYTES_MAX = 200;
+const METRICS = ["loss", "accuracy", "lr"];
+
+export async function quiet({ browser, hand, url, state, checks }) {
+  const tab = (checks.tab = await Tab.open(browser, { state }));
+  const { page } = tab;
+  const { id } = await hand.open("still", { project: "quiet", name: "still" });
+  await hand.log("still", '{"loss": 1.0, "accuracy": 0.5, "lr": 0.1}', 0);
+  await page.goto(`${url}/p/quiet`);
+  await until("three panels", async () => (await pointsIn(page, "lr")) === 1);
+  await pause(2_000);
+
+  await checks.check("a page of a live run asks for nothing while it waits", async () => {
+    tab.reset();
+    await pause(IDLE_MS);
+    assert.deepEqual(tab.requests, []);
+    assert.deepEqual(tab.frames.filter((f) => f.way === "out"), []);
+    return `${tab.frames.length} frames heard (heartbeats)`;
+  });
+
+  await checks.check(`a new point costs at most ${POINT_BYTES_MAX} bytes a panel on the wire, and no request`, async () => {
+    // The first deltas of a series name it, and buckets double while a run is short: both are whole answers.
+    for (let step = 1; step <= 20; step++) await hand.log("still", `{"loss": ${1 / step}, "accuracy": 0.6, "lr": 0.1}`, step);
+    await until("they are drawn", async () => (await pointsIn(page, "lr")) === 21);
+    await pause(500);
+    tab.reset();
+    for (let step = 21; step <= 40; step++) {
+      await hand.log("still", `{"loss": ${1 / step}, "accuracy": 0.6, "lr": 0.1}`, step);
+      await pause(250);
+    }
+    await until("they are drawn", async () => (await pointsIn(page, "lr")) === 41);
+    assert.deepEqual(tab.requests, []);
+    assert.deepEqual(tab.frames.filter((f) => f.way === "out"), []);
+    const points = tab.frames.filter((f) => f.frame.value?.body?.case === "history");
+    assert.ok(points.length >= METRICS.length, "points came as history");
+    assert.ok(points.every((f) => !f.frame.value.whole), "and not as whole answers");
+    const most = Math.max(...points.map((f) => f.bytes));
+    assert.ok(most <= POINT_BYTES_MAX, `${most} bytes`);
+    const all = tab.frames.reduce((n, f) => n + f.bytes, 0);
+    return `at most ${most} bytes a frame; with lists and figures ${Math.round(all / 20 / METRICS.length)} bytes a point and panel`;
+  });
+
+  await hand.finish("still");
+  for (const [name, path] of [["project", "/p/quiet"], ["run", `/r/${id}`], ["projects", "/"]]) {
+    await checks.check(`nothing at all goes over the wires of an idle ${name} page in ${IDLE_MS / 1000} s, either way`, async () => {
+      await page.goto(url + path);
+      await page.locator("main").waitFor();
+      await pause(2_500);
+      tab.reset();
+      await pause(IDLE_MS);
+      assert.deepEqual(tab.requests, []);
+      assert.deepEqual(tab.frames.map((f) => `${f.way} ${f.frame?.case} ${f.frame?.value?.body?.case ?? ""}`), []);
+    });
+  }
+
+  await checks.check("nothing is painted while nothing changes", async () => {
+    await page.goto(`${url}/p/quiet`);
+    await until("three panels", async () => (await pointsIn(page, "lr")) === 41);
+    await pause(1_000);
+    const painted = () => page.locator("[data-painted]").evaluateAll((all) => all.map((e) => e.dataset.painted).join(" "));
+    const before = await painted();
+    await pause(3_000);
+    assert.equal(await painted(), before);
+    assert.notEqual(before, "");
+  });
+  await tab.close();
+}
