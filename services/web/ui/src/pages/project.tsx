@@ -113,14 +113,16 @@ function List({ runs, all, total, waiting, moved, take, view, colors, project, s
   const toggleAll = useCallback(() => change({ hidden: hidden.size > 0 ? [] : all.map((r) => r.id) }), [hidden, all, change]);
   return (
     <section className={css.runs} aria-label="Runs" onPointerEnter={() => onStill({ hand: true })} onPointerLeave={() => onStill({ hand: false })}>
-      <div className={css.query}><Find label="Find a run" hotkey="/" value={search} onChange={onSearch} className={css.find} /></div>
+      {/* What is new is told where there is room for it: a line of its own would move the rows. */}
+      <div className={css.query}>
+        <Find label="Find a run" hotkey="/" value={search} onChange={onSearch} className={css.find} />
+        {(waiting > 0 || moved) && <button type="button" className={css.news} onClick={take}>{waiting > 0 ? `Show ${plural(waiting, "new run")}` : "Sort again"}</button>}
+      </div>
       <RunList
         runs={runs} columns={columns} order={view.order} colors={colors} hidden={hidden} selected={selected} nowUs={nowUs}
         hrefOf={(run) => runPath(run.id, project) + carried(view)} onOrder={(order) => change({ order })} onToggle={toggle} onToggleAll={toggleAll} onSelect={select}
         onScroll={(atTop) => onStill({ away: !atTop })}
-      >
-        {(waiting > 0 || moved) && <button type="button" className={css.news} onClick={take}>{waiting > 0 ? plural(waiting, "new run") : "The order has changed: sort again"}</button>}
-      </RunList>
+      />
       <footer className={css.foot}>
         <span>{search === "" ? plural(total, "run") : `${countText(runs.length)} of ${plural(total, "run")}`}</span>
         {live > 0 && <span className={css.live}><Dot live />{live} live</span>}

@@ -159,8 +159,8 @@ export const Panel = memo(function Panel(p: PanelProps) {
         <h3 title={p.metric}>{p.metric}</h3>
         {p.hint && <small>{p.hint}</small>}
         <span className={css.verbs}>
-          <button type="button" aria-pressed={p.log} onClick={() => p.onLog(p.metric)} aria-label={`Logarithmic axis of ${p.metric}`}>log</button>
-          <button type="button" onClick={() => p.onOpen(p.metric)} aria-label={p.tall ? `Close ${p.metric}` : `Open ${p.metric}`}>{p.tall ? "close" : "open"}</button>
+          <button type="button" aria-pressed={p.log} onClick={() => p.onLog(p.metric)} aria-label={`log axis of ${p.metric}`}>log</button>
+          <button type="button" onClick={() => p.onOpen(p.metric)} aria-label={p.tall ? `close ${p.metric}` : `open ${p.metric}`}>{p.tall ? "close" : "open"}</button>
         </span>
       </header>
       <div className={css.plot} ref={measure}>

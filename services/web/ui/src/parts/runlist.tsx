@@ -1,6 +1,6 @@
 //! A project's runs: a virtual grid beside the charts. Rows that are pointed at light up their lines, and the other way round.
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, type ReactNode, useMemo, useRef } from "react";
+import { memo, useMemo, useRef } from "react";
 import { Link } from "wouter";
 import { agoText, configText, dropLeadingZeros, exactTime, numberText, typedShort, typedText } from "../format.js";
 import type { Run } from "../gen/corral/v1/query_pb.js";
@@ -30,7 +30,6 @@ export interface RunListProps {
   onToggleAll: () => void;
   onSelect: (id: string | null) => void;
   onScroll: (atTop: boolean) => void;
-  children?: ReactNode;
 }
 
 interface Cell {
@@ -165,7 +164,6 @@ export function RunList(p: RunListProps) {
           {p.columns.map((c, i) => <Head key={columnId(c)} by={columnId(c)} label={labels[i]!} title={c.key} order={p.order} numeric onOrder={p.onOrder} />)}
         </div>
       </div>
-      {p.children}
       <div ref={scroller} role="rowgroup" className={css.rows} onScroll={(e) => p.onScroll(e.currentTarget.scrollTop < 2)}>
         <div role="presentation" style={{ height: virtual.getTotalSize() }}>
           {virtual.getVirtualItems().map(({ index }) => {
