@@ -161,7 +161,7 @@ fn first_start(config: &Config, access: &Access, announcement: &Announcement) ->
         })
     };
     let made = access.first_start(hand_over)?;
-    Ok(made.and(config.credentials.clone()))
+    Ok(made.and_then(|_| config.credentials.clone()))
 }
 
 async fn start_services(
