@@ -60,3 +60,6 @@ fn f32_canonical(bytes: &[u8]) -> Bytes {
     };
     bytes.as_chunks::<4>().0.iter().flat_map(word).collect::<Vec<u8>>().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,6 @@ fn opening(batch: &Batch, entries: &mut [RunEntry]) -> Result<Option<Box<RunOpen
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -310,3 +310,6 @@ impl Drop for Connection {
         self.door.counters.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

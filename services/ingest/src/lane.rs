@@ -76,3 +76,6 @@ impl Lane {
         !self.busy && self.waiting.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

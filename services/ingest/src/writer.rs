@@ -93,3 +93,6 @@ impl Acks {
         self.acked
     }
 }
+
+#[cfg(test)]
+mod tests;
