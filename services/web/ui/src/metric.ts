@@ -28,7 +28,7 @@ function rank(section: string): number {
 }
 
 const order = new Intl.Collator("en", { numeric: true });
-export const byName = (a: string, b: string): number => order.compare(a, b) || (a < b ? -1 : 1);
+export const byName = (a: string, b: string): number => order.compare(a, b) || (a < b ? -1 : Number(a > b));
 
 /**
  * `before`: names in the order in which they stand already. They stay where they are; those that came since are added at the end

@@ -56,6 +56,9 @@ export function metricNames(runs: readonly Run[]): string[] {
   return [...names];
 }
 
+/** How many of a run's metrics its head does not name. */
+export const missingMetrics = (run: Run): number => run.metrics - run.summary.reduce((n, { value }) => n + Number(value?.kind.case !== "json"), 0);
+
 /** Config paths by whether runs differ in them. */
 export function configKeys(runs: readonly Run[]): { key: string; differs: boolean }[] {
   const values = new Map<string, Set<string>>();

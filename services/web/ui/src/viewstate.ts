@@ -1,4 +1,4 @@
-//! What the address holds of a view: smoothing, x axis, zoom, logarithmic panels, hidden runs, order, open panel. It survives copy and paste.
+//! What the address holds of a view: smoothing, x axis, zoom, logarithmic panels, chosen runs, order, open panel. It survives copy and paste.
 import type { XKind } from "./plot/scene.js";
 import { SMOOTHING_KINDS, type Smoothing, type SmoothingKind } from "./smooth.js";
 
@@ -9,7 +9,7 @@ export interface ViewState {
   zoom: [number, number] | null;
   /** Metrics whose panels are logarithmic; `*`: all but the named ones. */
   log: readonly string[];
-  hidden: readonly string[];
+  drawn: Drawn;
   /** What the runs are sorted by: "created", "name", "state", "active", "summary:KEY" or "config:PATH"; a minus before it: descending. */
   order: string;
   /** The panel that fills the window: a metric's name. */
@@ -21,10 +21,18 @@ export interface ViewState {
   take: number | null;
 }
 
-export const DEFAULT_VIEW: ViewState = { x: "step", smoothing: { kind: "twema", amount: 0 }, zoom: null, log: [], hidden: [], order: "-created", open: null, search: "", perRow: 3, take: null };
+/** Runs whose lines are drawn: all but these, or only these. */
+export interface Drawn {
+  all: boolean;
+  ids: readonly string[];
+}
+
+export const DRAW_ALL: Drawn = { all: true, ids: [] };
+
+export const DEFAULT_VIEW: ViewState = { x: "step", smoothing: { kind: "twema", amount: 0 }, zoom: null, log: [], drawn: DRAW_ALL, order: "-created", open: null, search: "", perRow: 3, take: null };
 
 /** Names and values that an address may hold at most: a longer one would be cut off by somebody on its way. */
-const HIDDEN_COUNT_MAX = 100;
+const IDS_COUNT_MAX = 100;
 
 export const ALL_LOG = "*";
 
@@ -41,7 +49,7 @@ export function readView(search: string): ViewState {
     smoothing: { kind: kind.kind, amount: Number.isFinite(amount) ? Math.min(Math.max(amount, 0), kind.max) : 0 },
     zoom: zoom.length === 2 && zoom.every(Number.isSafeInteger) && zoom[0]! < zoom[1]! ? (zoom as [number, number]) : null,
     log: q.getAll("log"),
-    hidden: q.getAll("hide").slice(0, HIDDEN_COUNT_MAX),
+    drawn: q.has("only") ? { all: false, ids: q.getAll("only").filter((id) => id !== "") } : { all: true, ids: q.getAll("hide") },
     order: q.get("order") ?? DEFAULT_VIEW.order,
     open: q.get("panel"),
     search: q.get("find") ?? "",
@@ -58,7 +66,8 @@ export function writeView(view: ViewState): string {
   if (view.smoothing.amount > 0) q.set("smoothing", String(view.smoothing.amount));
   if (view.zoom) q.set("zoom", view.zoom.join("~"));
   for (const metric of view.log) q.append("log", metric);
-  for (const id of view.hidden.slice(0, HIDDEN_COUNT_MAX)) q.append("hide", id);
+  for (const id of view.drawn.ids.slice(0, IDS_COUNT_MAX)) q.append(view.drawn.all ? "hide" : "only", id);
+  if (!view.drawn.all && view.drawn.ids.length === 0) q.set("only", "");
   if (view.order !== DEFAULT_VIEW.order) q.set("order", view.order);
   if (view.open !== null) q.set("panel", view.open);
   if (view.search !== "") q.set("find", view.search);
@@ -74,6 +83,17 @@ export function carried(view: ViewState): string {
 }
 
 export const isLog = (view: ViewState, metric: string): boolean => view.log.includes(ALL_LOG) !== view.log.includes(metric);
+
+export const isDrawn = ({ all, ids }: Drawn, id: string): boolean => ids.includes(id) !== all;
+
+/** The run drawn, or no longer. */
+export function toggleDrawn(drawn: Drawn, id: string): Drawn {
+  const { all, ids } = drawn;
+  return { all, ids: ids.includes(id) ? ids.filter((one) => one !== id) : [...ids, id] };
+}
+
+/** This run alone; all of them again where it was alone already. */
+export const drawAlone = ({ all, ids }: Drawn, id: string): Drawn => (!all && ids.length === 1 && ids[0] === id ? DRAW_ALL : { all: false, ids: [id] });
 
 /** The named metric's panel, or all of them (`*`), with the other kind of axis. */
 export function toggleLog(view: ViewState, metric: string): readonly string[] {

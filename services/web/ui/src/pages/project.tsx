@@ -16,10 +16,10 @@ import { RunList } from "../parts/runlist.js";
 import { Top } from "../parts/top.js";
 import { runPath } from "../paths.js";
 import { engine } from "../plot/engine.js";
-import { likelyColumns, metricNames, useOrder } from "../project.js";
-import { LIST_COUNT_MAX, PANEL_RUNS_MAX, projectsQuery, runsQuery } from "../queries.js";
+import { likelyColumns, metricNames, missingMetrics, useOrder } from "../project.js";
+import { LIST_COUNT_MAX, PANEL_RUNS_MAX, projectsQuery, runQuery, runsQuery } from "../queries.js";
 import { useSeries } from "../series.js";
-import { carried, type ViewState } from "../viewstate.js";
+import { carried, DRAW_ALL, drawAlone, isDrawn, toggleDrawn, type ViewState } from "../viewstate.js";
 import { Lost } from "./lost.js";
 import { FirstRun } from "./projects.js";
 import css from "./project.module.css";
@@ -27,10 +27,24 @@ import css from "./project.module.css";
 /** Runs whose metrics make panels: beyond them a panel more says little. */
 const METRIC_RUNS_MAX = 200;
 
+/**
+ * Metrics that no head of a run has room for, or whose definition keeps them out of summaries: of the run with the most of them,
+ * asked for once and again when it has more.
+ */
+function useMoreNames(runs: readonly Run[]): readonly string[] {
+  const known = useRef<{ key: string; names: readonly string[] }>({ key: "", names: [] });
+  const widest = runs.reduce<Run | undefined>((most, run) => (missingMetrics(run) > (most ? missingMetrics(most) : 0) ? run : most), undefined);
+  const key = widest ? `${widest.id} ${widest.metrics}` : "";
+  const { value } = useLive("run", widest && key !== known.current.key ? runQuery(widest.id) : null);
+  if (value && value.run.run?.id === widest?.id) known.current = { key, names: value.run.metrics.map((m) => m.name) };
+  return known.current.names;
+}
+
 /** The same array as long as it holds the same names: panels are made of it. */
 function useNames(runs: readonly Run[]): readonly MetricName[] {
   const held = useRef<readonly MetricName[]>([]);
-  const names = useMemo(() => metricNames(runs.slice(0, METRIC_RUNS_MAX)), [runs]);
+  const more = useMoreNames(runs);
+  const names = useMemo(() => [...new Set([...metricNames(runs.slice(0, METRIC_RUNS_MAX)), ...more])], [runs, more]);
   if (names.length !== held.current.length || names.some((name, i) => name !== held.current[i]!.name)) held.current = names.map((name) => ({ name }));
   return held.current;
 }
@@ -103,14 +117,11 @@ function List({ runs, all, total, waiting, moved, take, view, colors, project, s
   const [selected, select] = useSelected();
   const nowUs = useNow(1_000);
   const columns = useColumns(all, columnsFor(useWindowWidth()));
-  const hidden = useMemo(() => new Set(view.hidden), [view.hidden]);
+  const { drawn } = view;
+  const hidden = all.reduce((n, run) => n + Number(!isDrawn(drawn, run.id)), 0);
   const live = all.filter((run) => stateOf(run, nowUs) === "running").length;
-  const toggle = useCallback((id: string, alone: boolean) => {
-    const now = new Set(hidden);
-    if (alone) change({ hidden: now.size === all.length - 1 && !now.has(id) ? [] : all.filter((r) => r.id !== id).map((r) => r.id) });
-    else change({ hidden: now.delete(id) ? [...now] : [...now, id] });
-  }, [hidden, all, change]);
-  const toggleAll = useCallback(() => change({ hidden: hidden.size > 0 ? [] : all.map((r) => r.id) }), [hidden, all, change]);
+  const toggle = useCallback((id: string, alone: boolean) => change({ drawn: alone ? drawAlone(drawn, id) : toggleDrawn(drawn, id) }), [drawn, change]);
+  const toggleAll = useCallback(() => change({ drawn: drawn.all && drawn.ids.length === 0 ? { all: false, ids: [] } : DRAW_ALL }), [drawn, change]);
   return (
     <section className={css.runs} aria-label="Runs" onPointerEnter={() => onStill({ hand: true })} onPointerLeave={() => onStill({ hand: false })}>
       {/* What is new is told where there is room for it: a line of its own would move the rows. */}
@@ -119,14 +130,14 @@ function List({ runs, all, total, waiting, moved, take, view, colors, project, s
         {(waiting > 0 || moved) && <button type="button" className={css.news} onClick={take}>{waiting > 0 ? `Show ${plural(waiting, "new run")}` : "Sort again"}</button>}
       </div>
       <RunList
-        runs={runs} columns={columns} order={view.order} colors={colors} hidden={hidden} selected={selected} nowUs={nowUs}
+        runs={runs} columns={columns} order={view.order} colors={colors} drawn={drawn} selected={selected} nowUs={nowUs}
         hrefOf={(run) => runPath(run.id, project) + carried(view)} onOrder={(order) => change({ order })} onToggle={toggle} onToggleAll={toggleAll} onSelect={select}
         onScroll={(atTop) => onStill({ away: !atTop })}
       />
       <footer className={css.foot}>
         <span>{search === "" ? plural(total, "run") : `${countText(runs.length)} of ${plural(total, "run")}`}</span>
         {live > 0 && <span className={css.live}><Dot live />{live} live</span>}
-        {hidden.size > 0 && <button type="button" className={common.link} onClick={() => change({ hidden: [] })}>{countText(all.filter((r) => hidden.has(r.id)).length)} hidden</button>}
+        {hidden > 0 && <button type="button" className={common.link} onClick={() => change({ drawn: DRAW_ALL })}>{countText(hidden)} hidden</button>}
         <span className={common.grow} />
         <span>{orderText(view.order)}</span>
       </footer>
@@ -139,9 +150,8 @@ function useDrawn(runs: readonly Run[], view: ViewState) {
   const nowUs = useNow(5_000);
   const colors = useColors(runs);
   const drawn = useMemo(() => {
-    const hidden = new Set(view.hidden);
-    return runs.filter((r) => !hidden.has(r.id)).slice(0, PANEL_RUNS_MAX).map((run) => ({ id: run.id, name: run.name || run.id, color: colors.get(run.id)!, live: stateOf(run, nowUs) === "running" }));
-  }, [runs, view.hidden, colors, nowUs]);
+    return runs.filter((r) => isDrawn(view.drawn, r.id)).slice(0, PANEL_RUNS_MAX).map((run) => ({ id: run.id, name: run.name || run.id, color: colors.get(run.id)!, live: stateOf(run, nowUs) === "running" }));
+  }, [runs, view.drawn, colors, nowUs]);
   return { colors, series: useSeries(drawn) };
 }
 

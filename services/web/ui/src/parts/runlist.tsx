@@ -7,6 +7,7 @@ import type { Run } from "../gen/corral/v1/query_pb.js";
 import { useHoverRun, useKeys } from "../hooks.js";
 import { engine } from "../plot/engine.js";
 import { type Column, columnId } from "../project.js";
+import { type Drawn, isDrawn } from "../viewstate.js";
 import { State } from "./state.js";
 import css from "./runlist.module.css";
 
@@ -20,7 +21,7 @@ export interface RunListProps {
   columns: readonly Column[];
   order: string;
   colors: ReadonlyMap<string, string>;
-  hidden: ReadonlySet<string>;
+  drawn: Drawn;
   /** The run that stays pointed out. */
   selected: string | null;
   nowUs: number;
@@ -150,7 +151,7 @@ export function RunList(p: RunListProps) {
     j: () => go(1), k: () => go(-1), a: p.onToggleAll,
     v: () => on((run) => p.onToggle(run.id, false)), x: () => on((run) => p.onSelect(p.selected === run.id ? null : run.id)),
   });
-  const all = p.hidden.size === 0;
+  const all = p.drawn.all && p.drawn.ids.length === 0;
   return (
     <div className={css.list} role="grid" aria-label="Runs" aria-rowcount={p.runs.length + 1} data-columns={p.columns.length}>
       <div role="rowgroup">
@@ -171,7 +172,7 @@ export function RunList(p: RunListProps) {
             if (!run) return null;
             return (
               <Row
-                key={run.id} run={run} index={index} cells={cells.get(run.id) ?? []} color={p.colors.get(run.id) ?? ""} shown={!p.hidden.has(run.id)}
+                key={run.id} run={run} index={index} cells={cells.get(run.id) ?? []} color={p.colors.get(run.id) ?? ""} shown={isDrawn(p.drawn, run.id)}
                 pointed={pointed === run.id} selected={p.selected === run.id} nowUs={p.nowUs} href={p.hrefOf(run)} onToggle={p.onToggle} onSelect={p.onSelect}
               />
             );
