@@ -95,13 +95,13 @@ def test_nested_dicts_are_joined_and_the_last_wins(server):
 def test_keys_that_are_equal_but_not_the_same_object(server):
     answer = server.ask(
         """
-        run = corral.init(project="values", id="keys")
+        run = corral.init(project="values", id="equal-keys")
         for step in range(100):
             run.log({f"m{n}": n + step for n in range(step % 7 + 1)}, step=step)
             run.log({"fixed": step, "other": -step}, step=step)
         run.finish()
         names = [f"m{n}" for n in range(7)] + ["fixed", "other"]
-        table = api.history(["keys"], names)
+        table = api.history(["equal-keys"], names)
         answer = [[m, s, v] for m, s, v in zip(table["metric"].to_pylist(), table["step"].to_pylist(), table["value"].to_pylist())]
         """
     )
