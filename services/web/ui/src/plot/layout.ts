@@ -8,6 +8,7 @@ const RIGHT = 10;
 const BOTTOM = 22;
 const LEFT_MIN = 34;
 const DIGIT_WIDTH = 6.1;
+const X_TICKS_MAX = 10;
 
 export interface Frame {
   left: number;
@@ -49,7 +50,7 @@ export function layout({ width, height, view }: Pick<Scene, "width" | "height" |
   const plotWidth = Math.max(1, width - left - RIGHT);
   const rect = { left, top: TOP, width: plotWidth, height: plotHeight };
   const maps = mapsOf(view, rect);
-  const x = xTicks(view.xKind, view.xMin, view.xMax, Math.max(2, Math.floor(plotWidth / (view.xKind === "step" ? 56 : 78))));
+  const x = xTicks(view.xKind, view.xMin, view.xMax, Math.min(X_TICKS_MAX, Math.max(2, Math.floor(plotWidth / (view.xKind === "step" ? 56 : 78)))));
   return {
     ...rect,
     yTicks: y.map((t) => ({ ...t, at: toY(maps, t.value) })),

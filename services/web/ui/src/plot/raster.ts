@@ -13,28 +13,30 @@ const BAND_ALPHA = 0.16;
 const FADED_ALPHA = 0.28;
 
 const SELECT_ALPHA = 0.1;
+const LONE_RADIUS = 1.8;
 
 const drawable = (v: number, log: boolean) => Number.isFinite(v) && (!log || v > 0);
 
 /** A line with its gaps; a point between two gaps is a dot, or it would not be seen at all. */
 function trace(g: Context, m: Maps, x: Float64Array, y: Float64Array): void {
+  const alone: number[] = [];
+  const seen = (i: number) => i >= 0 && i < x.length && drawable(y[i]!, m.log);
   g.beginPath();
   let pen = false;
   for (let i = 0; i < x.length; i++) {
-    const v = y[i]!;
-    if (!drawable(v, m.log)) {
+    if (!seen(i)) {
       pen = false;
       continue;
     }
     const px = toX(m, x[i]!);
-    const py = toY(m, v);
+    const py = toY(m, y[i]!);
     if (pen) g.lineTo(px, py);
-    else g.moveTo(px, py);
-    const alone = !pen && (i + 1 === x.length || !drawable(y[i + 1]!, m.log));
-    if (alone) g.lineTo(px + 0.01, py);
+    else if (seen(i + 1)) g.moveTo(px, py);
+    else alone.push(px, py);
     pen = true;
   }
   g.stroke();
+  for (let k = 0; k < alone.length; k += 2) dot(g, alone[k]!, alone[k + 1]!, LONE_RADIUS);
 }
 
 function dot(g: Context, px: number, py: number, radius: number): void {

@@ -47,7 +47,8 @@ export function tickText(v: number, step: number): string {
   // One digit more than the step's first: it may be 2.5. What is not needed is trimmed.
   const digits = 1 - Math.floor(Math.log10(step) + 1e-9);
   for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) {
-    if (size >= unit && size < unit * 1000 && step >= unit * 1e-3) {
+    // 6.1k, but 6312: more digits than that are easier to read in one piece.
+    if (size >= unit && size < unit * 1000 && step >= unit * 0.1 * (1 - 1e-9)) {
       return trimmed((v / unit).toFixed(Math.max(0, digits + Math.round(Math.log10(unit))))) + name;
     }
   }
