@@ -13,7 +13,7 @@ import { describe } from "../plot/readout.js";
 import { type Scene, type XKind, xRange } from "../plot/scene.js";
 import { type Range, viewOf } from "../plot/view.js";
 import { historyQuery } from "../queries.js";
-import { isSmoothing, type Smoothing } from "../smooth.js";
+import { isSmoothing, memoryOf, type Smoothing } from "../smooth.js";
 import { usePalette } from "../theme.js";
 import { placeText } from "../xtext.js";
 import { Axes } from "./axes.js";
@@ -23,9 +23,10 @@ import css from "./panel.module.css";
 /** Buckets come in these strides, so that a window that is being resized does not ask at each pixel. */
 const BUCKET_STRIDE = 64;
 const BUCKETS_MAX = 2_000;
-/** What is read beyond a zoom on each side, in shares of it: lines leave the frame, and a smoothed one has settled before it enters. */
+/** What is read beyond a zoom on each side, in shares of it: lines leave the frame. */
 const BEYOND = 0.05;
-const BEYOND_SMOOTHED = 1;
+/** A smoothed line has settled before it enters, if that takes no more than so many shares: the buckets are for what is in view. */
+const BEYOND_SMOOTHED_MAX = 2;
 /** The chart in words is made again at most so often. */
 const DESCRIBE_EVERY_MS = 5_000;
 
@@ -47,10 +48,13 @@ export interface PanelProps {
   openRun?: ((runId: string) => void) | undefined;
 }
 
-function beyond(zoom: Range | null, smoothing: Smoothing): Range | null {
+function beyond(zoom: Range | null, smoothing: Smoothing, full: number, x: XKind): Range | null {
   if (!zoom) return null;
-  const room = Math.ceil((zoom[1] - zoom[0]) * (isSmoothing(smoothing) ? BEYOND_SMOOTHED : BEYOND)) + 1;
-  return [zoom[0] - room, zoom[1] + room];
+  const span = zoom[1] - zoom[0];
+  // Steps are taken to be logged one by one; of time nobody knows.
+  const memory = memoryOf(smoothing, full, x === "step" ? 1 : span / 100);
+  const room = (memory: number) => Math.ceil(Math.max(span * BEYOND, Math.min(memory, span * BEYOND_SMOOTHED_MAX))) + 1;
+  return [zoom[0] - room(memory.before), zoom[1] + room(memory.after)];
 }
 
 /** Buckets so that the part in view has one a pixel at most. */
@@ -67,12 +71,14 @@ function wholeRange(lines: readonly PanelLine[]): Range | null {
 
 function usePanelLines(p: PanelProps, width: number, near: boolean) {
   const [extent, full] = useExtent();
-  const bounds = useMemo(() => beyond(p.zoom, p.smoothing), [p.zoom, p.smoothing]);
+  const range = full ? full[1] - full[0] : 0;
+  // A live range must not ask anew with each point: a power of two stands for it.
+  const scale = 2 ** Math.ceil(Math.log2(Math.max(1, range)));
+  const bounds = useMemo(() => beyond(p.zoom, p.smoothing, scale, p.x), [p.zoom, p.smoothing, scale, p.x]);
   const asks = near && width > 0 && p.series.ids.length > 0;
   const query = asks ? historyQuery({ runIds: p.series.ids, metric: p.metric, x: p.x, buckets: bucketsFor(width, p.zoom, bounds), bounds, take: p.take }) : null;
   const snapshot = useHeld(useLive("history", query), `${p.metric} ${p.x} ${p.take ?? ""}`);
   const history: History | undefined = snapshot.value?.history;
-  const range = full ? full[1] - full[0] : 0;
   const { series: palette } = usePalette();
   const lines = useMemo(
     () => (history ? linesOf(history, p.series.runs, { metric: p.metric, smoothing: p.smoothing, range, labelColors: p.series.single ? palette.slice(1) : undefined }) : []),
