@@ -56,6 +56,7 @@ export async function access({ browser, hand, url, state, checks }) {
     await page.getByRole("dialog").waitFor();
     await tab.shot("help");
     await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     for (const [key, name] of [["l", "log"], ["t", "x"]]) {
       await page.keyboard.press(key);
       await until(`${key} sets ${name}`, async () => new URL(page.url()).searchParams.has(name) || page.url());

@@ -3,6 +3,8 @@ import { pause, pointsIn, Tab, until } from "../lib/browser.mjs";
 import { assert } from "../lib/check.mjs";
 
 const IDLE_MS = 8_000;
+/** By then a page has ended the subscriptions that it needed while it was being laid out. */
+const SETTLED_MS = 6_000;
 const POINT_BYTES_MAX = 200;
 const METRICS = ["loss", "accuracy", "lr"];
 
@@ -50,7 +52,7 @@ export async function quiet({ browser, hand, url, state, checks }) {
     await checks.check(`nothing at all goes over the wires of an idle ${name} page in ${IDLE_MS / 1000} s, either way`, async () => {
       await page.goto(url + path);
       await page.locator("main").waitFor();
-      await pause(2_500);
+      await pause(SETTLED_MS);
       tab.reset();
       await pause(IDLE_MS);
       assert.deepEqual(tab.requests, []);
