@@ -37,21 +37,25 @@ function Projects() {
   const recent = [...(value?.projects ?? [])].sort((a, b) => Number(b.lastActiveUs - a.lastActiveUs)).slice(0, RAIL_PROJECTS_MAX);
   // By name: a list that is sorted by activity would move under the hand.
   recent.sort((a, b) => a.name.localeCompare(b.name));
+  if (recent.length === 0) return null;
   return (
-    <ul>
-      {recent.map((project) => {
-        const to = projectPath(project);
-        const live = now - Number(project.lastActiveUs) < LIVE_WITHIN_US;
-        const here = path === to || path.startsWith(`${to}/`);
-        return (
-          <li key={project.id}>
-            <Link href={to} className={here ? css.on : undefined} aria-current={here ? "page" : undefined} title={`${project.name}, ${live ? "live" : `last active ${agoText(Number(project.lastActiveUs), now)}`}`}>
-              <Dot live={live} /><span className={css.name}>{project.name}</span><span className={css.count}>{String(project.runs)}</span>
-            </Link>
-          </li>
-        );
-      })}
-    </ul>
+    <>
+      <h2>Recent</h2>
+      <ul>
+        {recent.map((project) => {
+          const to = projectPath(project);
+          const live = now - Number(project.lastActiveUs) < LIVE_WITHIN_US;
+          const here = path === to || path.startsWith(`${to}/`);
+          return (
+            <li key={project.id}>
+              <Link href={to} className={here ? css.on : undefined} aria-current={here ? "page" : undefined} title={`${project.name}, ${live ? "live" : `last active ${agoText(Number(project.lastActiveUs), now)}`}`}>
+                <Dot live={live} /><span className={css.name}>{project.name}</span><span className={css.count}>{String(project.runs)}</span>
+              </Link>
+            </li>
+          );
+        })}
+      </ul>
+    </>
   );
 }
 
@@ -74,7 +78,6 @@ function Rail({ onHelp }: { onHelp: () => void }) {
     <nav className={css.rail} aria-label="Projects">
       <div className={css.org}><Mark /><span className={css.name}>{organization || "Corral"}</span></div>
       <Link href="/" className={path === "/" ? css.on : undefined} aria-current={path === "/" ? "page" : undefined}>All projects</Link>
-      <h2>Recent</h2>
       <Projects />
       <div className={css.foot}>
         <ThemeChoice />

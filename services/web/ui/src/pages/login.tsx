@@ -57,8 +57,8 @@ export function Login({ link = false }: { link?: boolean }) {
         <p role={result === "none" ? undefined : "alert"}>{SAYING[result]}</p>
         <Lines text="corral login" label="the command that prints a link" />
         <p className={css.small}>
-          The command asks the server at <code>{location.origin}{basePath}</code> with the key in your credentials file. A link works once, for
-          15 minutes; <code>corral serve</code> prints one each time it starts.
+          It finds the server by its data directory, <code>--data-dir</code> where that is not the usual one. A link works once, for 15 minutes;{" "}
+          <code>corral serve</code> prints one each time it starts. This page is <code>{location.origin}{basePath}</code>.
         </p>
       </div>
     </main>
