@@ -87,3 +87,6 @@ fn methods() -> Result<Vec<String>, RoutesError> {
 fn descriptors(error: impl std::fmt::Display) -> RoutesError {
     RoutesError::Descriptors(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,5 +207,14 @@ async fn start_services(
     Ok(routes)
 }
 
+/// The routes of a server that does not listen, and its owner's key.
+#[cfg(test)]
+pub(crate) async fn routes_alone(config: &Config, tasks: &Tasks) -> Routes {
+    let opened = open(config, &Clock::system(), tasks).await.expect("a data directory");
+    let address = "127.0.0.1:4870".parse().expect("an address");
+    first_start(config, &opened.access, &Announcement::new(address)).expect("an owner");
+    start_services(config, opened, Clock::system(), tasks, address).await.expect("services")
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,6 @@
-//! Start, what others find, and the end; and every route of the real wiring against the gate.
+//! Start, what others find, and the end.
 
 use std::os::unix::fs::PermissionsExt as _;
-
-use axum::body::Body;
-use axum::http::{Method, Request, StatusCode};
-use corral_access::Permission;
-use corral_web::route::{Call, Declared, GRPC};
-use tower::ServiceExt as _;
 
 use super::*;
 use crate::testing::{Home, Writer, is_success};
@@ -68,75 +62,6 @@ async fn where_nobody_can_be_told_the_key_there_is_no_owner() {
     let running = home.start().await.unwrap();
     assert!(running.key_written_to().is_some(), "the next start makes one");
     running.shutdown().await;
-}
-
-struct Walked {
-    router: axum::Router,
-    declared: Vec<Declared>,
-    key: String,
-    tasks: Tasks,
-    _home: Home,
-}
-
-async fn real_routes() -> Walked {
-    let (home, tasks) = (Home::new(), Tasks::new());
-    let config = home.config();
-    let opened = open(&config, &Clock::system(), &tasks).await.unwrap();
-    let address = "127.0.0.1:4870".parse().unwrap();
-    first_start(&config, &opened.access, &Announcement::new(address)).unwrap();
-    let routes = start_services(&config, opened, Clock::system(), &tasks, address).await.unwrap();
-    let key = home.key().expose().to_owned();
-    Walked { declared: routes.declared(), router: routes.build(), key, tasks, _home: home }
-}
-
-impl Walked {
-    async fn ask(&self, declared: &Declared, headers: &[(&str, &str)]) -> StatusCode {
-        let method = if declared.call == Call::Get { Method::GET } else { Method::POST };
-        let mut request = Request::builder().method(method).uri(declared.path);
-        if declared.call == Call::Grpc {
-            request = request.header("content-type", "application/grpc-web+proto");
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let grpc = response.headers().get("grpc-status").map(|value| value.to_str().unwrap().to_owned());
-        match grpc.as_deref() {
-            Some("16") => StatusCode::UNAUTHORIZED,
-            Some("7") => StatusCode::FORBIDDEN,
-            _ => response.status(),
-        }
-    }
-}
-
-const HOST: (&str, &str) = ("host", "127.0.0.1:4870");
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_of_the_server_is_behind_the_gate() {
-    let walked = real_routes().await;
-    let bearer = format!("Bearer {}", walked.key);
-    let grpc = walked.declared.iter().filter(|declared| declared.call == Call::Grpc).count();
-    assert_eq!(grpc, GRPC.len(), "every method that is declared is served: {:?}", walked.declared);
-    for declared in &walked.declared {
-        let open = declared.permission == Permission::Public && declared.path != "/session";
-        let probe = matches!(declared.path, "/livez" | "/readyz");
-        let nobody = walked.ask(declared, &[HOST]).await;
-        assert_eq!(nobody == StatusCode::UNAUTHORIZED, !open, "{declared:?} without credentials: {nobody}");
-        let wrong = walked.ask(declared, &[HOST, ("authorization", "Bearer corral_0123456789ab_0")]).await;
-        assert_eq!(wrong, StatusCode::UNAUTHORIZED, "{declared:?} with a wrong key");
-        let foreign = walked.ask(declared, &[("host", "attacker.example"), ("authorization", &bearer)]).await;
-        let refused = matches!(foreign, StatusCode::MISDIRECTED_REQUEST | StatusCode::FORBIDDEN);
-        assert_eq!(refused, !probe, "{declared:?} under a foreign host: {foreign}");
-        let origin = [HOST, ("origin", "http://attacker.example"), ("authorization", bearer.as_str())];
-        let foreign = walked.ask(declared, &origin).await;
-        assert_eq!(foreign == StatusCode::FORBIDDEN, !probe, "{declared:?} for a foreign origin: {foreign}");
-    }
-    for path in ["/api/rebuild", "/api/log-show"] {
-        let found = walked.declared.iter().find(|declared| declared.path == path);
-        assert_eq!(found.map(|declared| declared.permission), Some(Permission::Admin), "{path}");
-    }
-    walked.tasks.stop(0);
-    walked.tasks.run().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
