@@ -158,6 +158,19 @@ def q1(home: Path, table: Table) -> None:
         table.add("Q1", "server CPU", (bench.cpu() - before) / 200 * 1e3, "ms", "<= 1")
 
 
+def pixel(home: Path, table: Table) -> None:
+    """From log() in Python to the changed pixel of an open page in Chromium, one point at a time."""
+    home.mkdir(parents=True)
+    script = [sys.executable, str(HERE.parent / "ui/run.py"), "--pixel"]
+    with (home / "browser.log").open("w") as log:
+        asked = subprocess.run(script, text=True, stdout=subprocess.PIPE, stderr=log, timeout=LOAD_SECONDS_MAX, check=False)
+    if asked.returncode != 0:
+        raise RuntimeError(f"the browser failed: see {home / 'browser.log'}")
+    said = json.loads(asked.stdout.splitlines()[-1])
+    table.add("event to pixel", "p50", said["p50_ms"], "ms", "<= 250")
+    table.add("event to pixel", "p95", said["p95_ms"], "ms", "<= 500")
+
+
 def idle(home: Path, table: Table) -> None:
     """An empty server that nobody asks anything."""
     with Bench(home, table) as bench:
@@ -177,4 +190,4 @@ def _disk(name: str, bench: Bench, points: int) -> None:
     table.add(name, "event log on disk, with what it reserves", (whole - store) / points, "B/point")
 
 
-ALL = {"idle": idle, "w1": w1, "w1-client": w1_client, "w2": w2, "log": log, "q1": q1}
+ALL = {"idle": idle, "w1": w1, "w1-client": w1_client, "w2": w2, "log": log, "q1": q1, "pixel": pixel}
