@@ -2,6 +2,7 @@
 //! at scaled limits, against an oracle that deduplicates the log plainly.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use corral_domain::BuildId;
 use corral_domain::Position;
@@ -43,7 +44,9 @@ fn run_all(mode: Mode, seeds: std::ops::Range<u64>) -> Reached {
         });
     }
     let Reached { states, schedules, crashes, zombies, reloads, reads, seals, turns, sets_max } = &reached;
-    eprintln!(
+    // Shown by a green run too.
+    let _ = writeln!(
+        std::io::stderr(),
         "{mode:?}: {schedules} schedules, {} distinct states, {crashes} crashes, {zombies} zombies, {reloads} reloads, \
          {reads} reads, {seals} seals, {turns} turns, at most {sets_max} sets a level",
         states.len()

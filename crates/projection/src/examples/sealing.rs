@@ -117,27 +117,32 @@ fn merging_at_the_real_limits() {
     });
 }
 
-/// A run so wide that it seals every few items: no commit merges more than its records paid for.
+/// A run of 100,000 metrics with one point each a step: an item holds 20,000 of them, four items are a seal, and no commit
+/// merges more than its record paid for.
 #[test]
 fn merging_a_wide_run() {
+    const PARTS: u64 = 5;
+    const WIDTH: u64 = 20_000;
     block_on(async {
         let (log, store) = (testing::log(), MemoryStore::new());
-        let width = 20_000;
-        let logged = program(&log, width, 4 * 9).await;
-        // With one dice roll to draw from, each record is a commit of its own.
+        let logged = wide_program(&log, PARTS, WIDTH, 4 * 9 + 1).await;
         let limits = Limits { commit_records_max: 1, ..Limits::default() };
         let mut projector = Driven::new(&log, &store, &limits, 3);
+        // Points of the series below one in the first eight sets, so in the first 32 items.
+        let of_part = |part: u64| (0..32).filter(|item| item % PARTS == part).count() as u64;
+        let below = |series: u64| -> u64 {
+            (0..PARTS).map(|part| of_part(part) * series.saturating_sub(part * WIDTH).min(WIDTH)).sum()
+        };
         let (mut steps, mut before) = (0, 0);
         loop {
             match projector.go().await {
                 Moved::Idle => break,
                 Moved::Committed => {
                     let head = head_of(&store, 0).await.unwrap_or_default();
-                    let merged = head.levels.first().map_or(0, |level| level.merged);
-                    // Eight sets of four points a series.
-                    let paid = 8 * u64::from(width) + limits.merge_step_points;
-                    let share = u64::from(merged.saturating_sub(before)) * 32;
-                    assert!(share <= paid, "{share} points merged by one record, which paid {paid}");
+                    let merged = head.levels.first().map_or(0, |level| u64::from(level.merged));
+                    let (share, paid) = (below(merged).saturating_sub(below(before)), 8 * WIDTH);
+                    // A series is merged whole: what the step before left over is less than one.
+                    assert!(share < paid + 8, "{share} points merged by one record, which paid {paid}");
                     steps += u32::from(merged > before);
                     before = merged;
                 }
@@ -146,8 +151,37 @@ fn merging_a_wide_run() {
         }
         assert!(steps >= 3, "{steps} steps");
         let head = head_of(&store, 0).await.expect("a state");
+        assert_eq!(u64::from(head.series), PARTS * WIDTH);
         assert_eq!((head.seals, head.levels[0].sets.len(), head.levels[1].sets.len()), (9, 1, 1));
         let answer = Reader::new(&store, 0).finish().await;
         assert!(answer.series == oracle::expect(0, &logged, &[]).series);
     });
+}
+
+/// One row a record: the parts of the metrics take turns.
+async fn wide_program(
+    log: &corral_event_log::memory::MemoryLog,
+    parts: u64,
+    width: u64,
+    records: u64,
+) -> Vec<Option<Logged>> {
+    let metrics = |part: u64| (part * width) as u32..((part + 1) * width) as u32;
+    let mut all = vec![opening()];
+    for part in 0..parts {
+        all.push(Logged {
+            run: 0,
+            writer: 1,
+            first: 2 + part * width,
+            items: metrics(part).map(Item::Register).collect(),
+        });
+    }
+    for record in 0..records {
+        let value = |metric: u32| (metric, record as f64 + f64::from(metric) / 1_000.0);
+        let items = vec![Item::Points(metrics(record % parts).map(value).collect())];
+        all.push(Logged { run: 0, writer: 1, first: 2 + parts * width + record, items });
+    }
+    for record in &all {
+        append(log, record.bytes()).await;
+    }
+    all.into_iter().map(Some).collect()
 }

@@ -128,11 +128,15 @@ impl Reader {
             let bound = |number: u32| series::directory_clustering(level as u8, number, 0);
             let range = Range::between(bound(*number), bound(number + 1), usize::MAX);
             let rows = self.store.scan(Table::SetDirectory, &partition, range).await.expect("a scan");
+            let mut open: Option<(u32, BlockRow)> = None;
             for (_, value) in rows {
                 for entry in DirectoryRow::decode(&value).expect("a directory").entries {
-                    let key = series::block_key(ORGANIZATION, &run_id(self.run), level as u8, *number, entry.block);
-                    let Some(value) = self.store.get(&key).await.expect("a get") else { continue };
-                    let block = BlockRow::decode(&value).expect("a block");
+                    if open.as_ref().is_none_or(|(number, _)| *number != entry.block) {
+                        let key = series::block_key(ORGANIZATION, &run_id(self.run), level as u8, *number, entry.block);
+                        let value = self.store.get(&key).await.expect("a get");
+                        open = value.map(|value| (entry.block, BlockRow::decode(&value).expect("a block")));
+                    }
+                    let Some((_, block)) = &open else { continue };
                     let Ok(at) = block.pieces.binary_search_by_key(&entry.series, |(series, _)| *series) else {
                         continue;
                     };
@@ -161,6 +165,8 @@ impl Reader {
                 }
             }
         }
+        let key = |own: &SeriesRow| (own.take, own.metric, own.label.clone());
+        let indices: BTreeMap<_, u32> = self.series.iter().map(key).zip(0..).collect();
         for row in &self.tail {
             let mut seq = row.first;
             for entry in corral_event_codec::decode_run_items(&row.payload).expect("a payload") {
@@ -172,11 +178,10 @@ impl Reader {
                     let key = metric::writer_key(ORGANIZATION, &run_id(self.run), row.writer, column.metric);
                     let value = self.store.get(&key).await.expect("a get").expect("a writer's metric");
                     let metric = WriterMetricRow::decode(&value).expect("a number").metric;
-                    let of = SeriesRow { take: row.take, metric, label: row.label.clone() };
-                    let index = self.series.iter().position(|own| *own == of).expect("a series that the state counts");
+                    let index = indices[&(row.take, metric, row.label.clone())];
                     for place in kept.iter().cloned().flatten() {
                         let own = (row.append_time.0, (u8::MAX, 0, 0, 0), column.value(place).to_bits());
-                        found.entry(index as u32).or_default().push(own);
+                        found.entry(index).or_default().push(own);
                     }
                 }
             }
