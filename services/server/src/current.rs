@@ -67,3 +67,6 @@ impl ReadStore for CurrentStore {
         self.seen(build, store.dump(table, after, limit).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

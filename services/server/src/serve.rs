@@ -62,6 +62,7 @@ pub struct Running {
     access: Arc<Access>,
     tasks: Tasks,
     owner: Actor,
+    routes: Vec<Declared>,
     /// Where the owner's key was written, if this was the first start.
     key_written_to: Option<PathBuf>,
 }
@@ -84,16 +85,18 @@ impl Running {
         let opened = open(config, &clock, &tasks).await?;
         let key_written_to = first_start(config, &opened.access, &announcement)?;
         let owner = opened.access.organization().ok_or(AccessError::NotStarted)?.owner;
-        let running = Self {
+        let mut running = Self {
             page_url: config.public_url.clone().unwrap_or_else(|| announcement.url.clone()),
             data_dir: config.data_dir.clone(),
             access: opened.access.clone(),
             tasks: tasks.clone(),
             announcement,
             owner,
+            routes: Vec::new(),
             key_written_to,
         };
         let routes = start_services(config, opened, clock, &tasks, address).await?;
+        running.routes = routes.declared();
         listen::start(listener, (Front::new(config), routes.build()), &tasks);
         let announced = running.announcement.write(&config.data_dir);
         announced.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
@@ -112,6 +115,16 @@ impl Running {
     /// Where the first start wrote the owner's key.
     pub fn key_written_to(&self) -> Option<&Path> {
         self.key_written_to.as_deref()
+    }
+
+    /// Every route that it serves, with its permission.
+    pub fn routes(&self) -> &[Declared] {
+        &self.routes
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// A link that signs the owner in, once, within a quarter of an hour.
