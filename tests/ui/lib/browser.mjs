@@ -7,7 +7,7 @@ const ui = new URL("../../../services/web/ui/", import.meta.url);
 const need = createRequire(new URL("package.json", ui));
 const { chromium } = need("playwright-core");
 const { fromBinary } = await import(new URL("node_modules/@bufbuild/protobuf/dist/esm/index.js", ui));
-const { SessionResponseSchema } = await import(new URL("src/gen/corral/v1/session_pb.js", ui));
+const { SessionRequestSchema, SessionResponseSchema } = await import(new URL("src/gen/corral/v1/session_pb.js", ui));
 
 export const axeSource = need("axe-core").source;
 const OUT = fileURLToPath(new URL("../out/", import.meta.url));
@@ -25,7 +25,7 @@ export function launch() {
 /** A page and what went over its wires. */
 export class Tab {
   requests = [];
-  /** {way: "in" | "out", bytes, frame}: decoded where it came from the server. */
+  /** {way: "in" | "out", bytes, frame} */
   frames = [];
   complaints = [];
 
@@ -47,9 +47,13 @@ export class Tab {
     });
     page.on("request", (request) => this.requests.push(request.url()));
     page.on("websocket", (socket) => {
-      socket.on("framesent", ({ payload }) => this.frames.push({ way: "out", bytes: payload.length }));
-      socket.on("framereceived", ({ payload }) => this.frames.push({ way: "in", bytes: payload.length, frame: fromBinary(SessionResponseSchema, new Uint8Array(payload)).frame }));
+      socket.on("framesent", ({ payload }) => this.note("out", payload, SessionRequestSchema));
+      socket.on("framereceived", ({ payload }) => this.note("in", payload, SessionResponseSchema));
     });
+  }
+
+  note(way, payload, schema) {
+    this.frames.push({ way, bytes: payload.length, frame: fromBinary(schema, new Uint8Array(payload)).frame });
   }
 
   /** Forgets what was counted so far. */
