@@ -155,14 +155,21 @@ function useDrawn(runs: readonly Run[], view: ViewState) {
   return { colors, series: useSeries(drawn) };
 }
 
-function useProjectName(project: string): string {
+/**
+ * The project by its id or name. A link may be older than the project that it leads to (a demo prints it first): the page then waits
+ * for the list of projects to name it, and asks for nothing that is not there.
+ */
+function useProject(project: string): { name: string; there: boolean; absent: boolean } {
   const { value } = useLive("projects", projectsQuery);
-  return value?.projects.find((p) => p.id === project || p.name === project)?.name ?? project;
+  const found = value?.projects.find((p) => p.id === project || p.name === project);
+  const whole = value !== undefined && value.projects.length < LIST_COUNT_MAX;
+  return { name: found?.name ?? project, there: found !== undefined || (value !== undefined && !whole), absent: found === undefined && whole };
 }
 
 export function ProjectPage({ project }: { project: string }) {
   const [view, change] = useView();
-  const asked = useLive("runs", runsQuery(project, view.order));
+  const { name, there, absent } = useProject(project);
+  const asked = useLive("runs", there ? runsQuery(project, view.order) : null);
   const { value, error } = useHeld(asked, project);
   const [, again] = useReducer((n: number) => n + 1, 0);
   const [still, setStill] = useState({ away: false, hand: false });
@@ -170,10 +177,9 @@ export function ProjectPage({ project }: { project: string }) {
   const [search, setSearch] = useState("");
   const [pane, setPane] = useState<"runs" | "charts">("charts");
   const [, go] = useLocation();
-  const name = useProjectName(project);
   const { colors, series } = useDrawn(order.runs, view);
   const metrics = useNames(order.runs);
-  const late = useLate(!value && !error);
+  const late = useLate(!value && !error && !absent);
   const openRun = useCallback((id: string) => go(runPath(id, project)), [go, project]);
   const onStill = useCallback((part: { away?: boolean; hand?: boolean }) => setStill((s) => ({ ...s, ...part })), []);
   useTitle(name);
@@ -184,7 +190,8 @@ export function ProjectPage({ project }: { project: string }) {
       <Top title={name} crumbs={<><Link href="/">Projects</Link><span>/</span></>} />
       {error && !value && <Empty title="The runs cannot be read" role="alert"><p>{error.message}</p></Empty>}
       {!value && late && <Waiting />}
-      {value && order.runs.length === 0 && <FirstRun title="No run yet" />}
+      {!value && absent && <FirstRun title={`No project “${project}” yet`} project={project} />}
+      {value && order.runs.length === 0 && <FirstRun title="No run yet" project={name} />}
       {value && order.runs.length > 0 && (
         <>
           <div className={common.bar} role="toolbar" aria-label="Charts">

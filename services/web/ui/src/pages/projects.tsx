@@ -18,15 +18,15 @@ import css from "./projects.module.css";
 const LIVE_WITHIN_US = 60e6;
 const DEFAULT_SERVER = "http://127.0.0.1:4870/";
 
-export const FIRST_LINES = `import corral
-run = corral.init(project="digits", config={"lr": 1e-3})
+const firstLines = (project: string): string => `import corral
+run = corral.init(project=${JSON.stringify(project)}, config={"lr": 1e-3})
 run.log({"loss": 0.5})`;
 
-export function FirstRun({ title }: { title: string }) {
+export function FirstRun({ title, project = "digits" }: { title: string; project?: string }) {
   return (
     <Empty title={title}>
-      <p>A program makes one with three lines; it appears here as it happens.</p>
-      <Lines text={FIRST_LINES} label="the three lines" />
+      <p>Three lines in a program make one, and this page shows it as it happens.</p>
+      <Lines text={firstLines(project)} label="the three lines" />
       {base.href !== DEFAULT_SERVER && <p>Tell the program where this server is: <code>CORRAL_URL={base.href.replace(/\/$/, "")}</code></p>}
     </Empty>
   );
