@@ -10,9 +10,10 @@
 //! ```
 //!
 //! **Appending.** Each partition has a writer thread. Appends wait in its queue, bounded in bytes; the writer takes all
-//! that wait, writes them behind one another as one batch each, calls fdatasync once, and then acknowledges. A failed
-//! fdatasync ends it all (`poison.rs`): no acknowledgement leaves any more and [`EmbeddedLog::poisoned`] returns, upon
-//! which the process has to end. A full disk answers `Unavailable` until space comes back; reads go on.
+//! that wait, writes them behind one another as one batch each, calls fdatasync once, and then acknowledges; where many
+//! append at once it waits a moment for them to come back (`company.rs`). A failed fdatasync ends it all (`poison.rs`): no
+//! acknowledgement leaves any more and [`EmbeddedLog::poisoned`] returns, upon which the process has to end. A full disk
+//! answers `Unavailable` until space comes back; reads go on.
 //!
 //! **Opening** looks at every batch (`scan.rs`), cuts what was never acknowledged and names what was and cannot be read
 //! (`recover.rs`). What tells one from the other is the `synced` mark, written after each fdatasync, and the same number
@@ -45,6 +46,7 @@ use crate::slots::{Found, Slot, SlotKind};
 use crate::storage::Storage;
 use crate::writer::{Shared, Writer};
 
+mod company;
 mod counters;
 pub mod disk;
 mod format;

@@ -10,6 +10,7 @@ use corral_domain::limits::{LOG_APPEND_WAIT_MS_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_event_log::LogError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::company::Came;
 use crate::group::Waiting;
 
 /// What an append costs in the queue beside its records' bytes, so that empty records are bounded too.
@@ -100,6 +101,18 @@ impl Queue {
                 return Taken::Idle;
             }
         }
+    }
+
+    /// Waits until so many requests wait, at most so long.
+    pub(crate) fn gather(&self, count: usize, wait: Duration) -> Came {
+        let inner = self.lock();
+        if inner.waiting.len() >= count {
+            return Came::AtOnce;
+        }
+        let few = |inner: &mut Inner| inner.waiting.len() < count && !inner.closed;
+        let (_inner, timeout) =
+            self.filled.wait_timeout_while(inner, wait, few).unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() { Came::Late } else { Came::InTime }
     }
 
     /// The next append if one waits already, before any trim, and `fits` says yes.

@@ -11,6 +11,7 @@ use corral_domain::Offset;
 use corral_domain::limits::LOG_GROUP_BYTES_MAX;
 use corral_event_log::{Clock, LogError, LogIdentity};
 
+use crate::company::{Came, Company};
 use crate::counters::{Counters, add};
 use crate::format::{BatchHead, DATA_START, SegmentHeader, encode_footer};
 use crate::group::{Group, Stand, Waiting};
@@ -54,6 +55,7 @@ pub(crate) struct Writer {
     /// The mark was moved and not synced since.
     synced_dirty: bool,
     start: Option<SlotFile>,
+    company: Company,
 }
 
 /// Why something was not written.
@@ -81,7 +83,18 @@ impl Writer {
     ) -> Self {
         let Recovered { active, last_time, last_hash, synced, start, .. } = recovered;
         let stand = Stand { next: tail.0, last_time, last_hash, last_index_at: tail.1.map(|entry| entry.at) };
-        Self { shared, partition, queue, lane, active, stand, synced, synced_dirty: false, start }
+        Self {
+            shared,
+            partition,
+            queue,
+            lane,
+            active,
+            stand,
+            synced,
+            synced_dirty: false,
+            start,
+            company: Company::new(),
+        }
     }
 
     /// Works until the queue is closed and empty.
@@ -154,7 +167,8 @@ impl Writer {
         Ok(Group::new(active.header.salt, active.at, self.stand.clone(), active.full.clone()))
     }
 
-    fn fill(&self, group: &mut Group, first: Waiting) {
+    fn fill(&mut self, group: &mut Group, first: Waiting) {
+        let came = self.company.wanted().map_or(Came::AtOnce, |(count, wait)| self.queue.gather(count, wait));
         group.add(first, &self.shared.clock);
         let at = self.active.as_ref().map_or(0, |active| active.at);
         let bytes_max = self.shared.segment_bytes_max.saturating_sub(at).min(LOG_GROUP_BYTES_MAX as u64);
@@ -162,6 +176,7 @@ impl Writer {
         {
             group.add(next, &self.shared.clock);
         }
+        self.company.learn(group.answers.len(), came);
     }
 
     fn write(&mut self, group: &Group) -> Result<(), Failure> {
