@@ -33,7 +33,8 @@ function hintOf(metric: Metric): string {
   return last?.case === undefined || last.case === "json" ? "" : numberText(Number(last.value));
 }
 
-export const metricsOf = ({ metrics }: GetRunResponse): MetricName[] => metrics.map((m) => ({ name: m.name, hint: hintOf(m) }));
+/** `living`: the charts show the living take, of which the figures beside their titles are. */
+export const metricsOf = ({ metrics }: GetRunResponse, living: boolean): MetricName[] => metrics.map((m) => ({ name: m.name, hint: living ? hintOf(m) : "" }));
 
 /** A double's 17 digits are for the hover; everything else is short enough to be shown exactly. */
 const EXACT_LENGTH_MAX = 9;
@@ -88,10 +89,11 @@ export function writersWorthTelling(writers: readonly RunWriter[]): boolean {
 }
 
 export function writerFacts(writers: readonly RunWriter[]): Fact[] {
+  const takes = new Set(writers.map((w) => w.take)).size > 1;
   return writers.map((w) => ({
     key: `${w.label || w.writerId.slice(0, 8)}${w.epoch > 1 ? ` / ${w.epoch}` : ""}`,
     value: `${countText(w.lastSeq)} items`,
     title: `writer ${w.writerId}, epoch ${w.epoch}, take ${w.take}, by ${w.actor}`,
-    note: w.gapItems > 0n ? `${countText(w.gapItems)} lost` : undefined,
+    note: w.gapItems > 0n ? `${countText(w.gapItems)} lost` : takes ? `take ${w.take}` : undefined,
   }));
 }

@@ -64,9 +64,9 @@ function Counts({ answer }: { answer: GetRunResponse }) {
   );
 }
 
-function useMetrics(answer: GetRunResponse | undefined): readonly MetricName[] {
+function useMetrics(answer: GetRunResponse, living: boolean): readonly MetricName[] {
   const held = useRef<readonly MetricName[]>([]);
-  const now = useMemo(() => (answer ? metricsOf(answer) : []), [answer]);
+  const now = useMemo(() => metricsOf(answer, living), [answer, living]);
   const before = held.current;
   if (now.length !== before.length || now.some((m, i) => m.name !== before[i]!.name || m.hint !== before[i]!.hint)) held.current = now;
   return held.current;
@@ -86,6 +86,7 @@ function Takes({ take }: { take: number }) {
 
 function Side({ answer }: { answer: GetRunResponse }) {
   const [search, setSearch] = useState("");
+  const [view] = useView();
   const { run, writers } = answer;
   const summary = useMemo(() => summaryFacts(answer), [answer]);
   const config = useMemo(() => configFacts(answer, search), [run?.config, search]);
@@ -95,7 +96,7 @@ function Side({ answer }: { answer: GetRunResponse }) {
     <aside className={css.side} aria-label="Details">
       {run?.message && <p className={css.message}>{run.message}</p>}
       {run?.notes && <p className={css.notes}>{run.notes}</p>}
-      <Block title="Summary" note={live ? "live" : ""}><Facts facts={summary} none="No figures yet." /></Block>
+      <Block title="Summary" note={view.take !== null ? `of take ${run?.take}` : live ? "live" : ""}><Facts facts={summary} none="No figures yet." /></Block>
       <Block title="Config" note={search === "" ? "" : `${config.length} of ${total}`} extra={total > 6 ? <Find label="Find" hotkey="/" value={search} onChange={setSearch} className={css.find} /> : undefined}>
         <Facts facts={config} none={total === 0 ? "None was given." : "Nothing matches."} />
       </Block>
@@ -120,9 +121,9 @@ function Crumbs({ run, project }: { run: Run | undefined; project: string | unde
 function Body({ answer, run }: { answer: GetRunResponse; run: Run }) {
   const color = useColor(run);
   const nowUs = useNow(5_000);
-  const metrics = useMetrics(answer);
   const [pane, setPane] = useState<"charts" | "details">("charts");
   const [view, change] = useView();
+  const metrics = useMetrics(answer, view.take === null);
   const live = stateOf(run, nowUs) === "running" && view.take === null;
   const series = useSeries(color === undefined ? [] : [{ id: run.id, name: run.name || run.id, color, live }], true);
   return (
