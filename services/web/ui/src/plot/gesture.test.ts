@@ -132,6 +132,14 @@ describe("keys", () => {
     expect(zooms).toEqual([[25, 75], null]);
   });
 
+  test("what means something here is not the page's too", () => {
+    const stopped = vi.fn();
+    key("ArrowRight", { stopPropagation: stopped });
+    expect(stopped).toHaveBeenCalledTimes(1);
+    key("x", { stopPropagation: stopped });
+    expect(stopped).toHaveBeenCalledTimes(1);
+  });
+
   test("what means nothing here is left to the page, and so is everything with a modifier", () => {
     expect(key("x")).toBe(true);
     expect(key("ArrowRight", { ctrlKey: true })).toBe(true);

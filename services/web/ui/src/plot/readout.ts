@@ -32,11 +32,9 @@ export function readout(lines: readonly PanelLine[], x: number, atLeast: number)
     const i = pick(line.x, x, reachOf(line.x, atLeast));
     if (i < 0) continue;
     const { series } = line;
-    const bad = series.firstNonFinite[i]!;
-    const none = series.count[i] === series.nanCount[i];
     rows.push({
       id: line.id, name: line.name, color: line.color, x: line.x[i]!,
-      value: none ? bad : line.y[i]!, raw: none ? bad : series.last[i]!,
+      value: line.y[i]!, raw: series.last[i]!,
       count: series.count[i]!, min: series.min[i]!, max: series.max[i]!, nanCount: series.nanCount[i]!, width: series.width,
     });
   }
