@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use corral_tasks::{Clock, Tasks, signal};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use crate::admin::FAILED;
@@ -144,6 +145,7 @@ fn run_serve(serve: Serve) -> Result<ExitCode, Failed> {
         return Ok(ExitCode::SUCCESS);
     }
     start_logging(config.log_level);
+    raise_open_files();
     runtime()?.block_on(async {
         let tasks = Tasks::new();
         signal::watch(&tasks).map_err(|error| Failed::Other(error.into()))?;
@@ -165,6 +167,15 @@ fn greet(running: &Running) -> Result<(), Failed> {
 fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("corral").build();
     runtime.map_err(|error| Failed::Other(error.into()))
+}
+
+/// Each connection is a file: takes as many as the system lets this process have.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, open_files = ?limit.current, "the limit of open files could not be raised");
+    }
 }
 
 /// A line on stdout; nobody listening there is no reason to fail.
