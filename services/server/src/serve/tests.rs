@@ -91,3 +91,59 @@ async fn figures_and_readiness_are_those_of_the_process() {
     assert!(text.contains("corral_projector_lag_seconds{partition=\"3\"}"), "{text}");
     running.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpc_health_is_open_and_reflection_needs_a_key() {
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let home = Home::new();
+    let running = home.start().await.unwrap();
+    let channel = tonic::transport::Endpoint::from_shared(running.url().to_owned()).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel.clone());
+    let said = health.check(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
+    assert_eq!(said.status(), ServingStatus::Serving);
+
+    let mut reflection = ServerReflectionClient::new(channel);
+    let ask = || {
+        let message_request = Some(MessageRequest::ListServices(String::new()));
+        let request = ServerReflectionRequest { host: String::new(), message_request };
+        tonic::Request::new(tokio_stream::iter([request]))
+    };
+    let denied = reflection.server_reflection_info(ask()).await.unwrap_err();
+    assert_eq!(denied.code(), tonic::Code::Unauthenticated);
+    let mut request = ask();
+    let bearer = format!("Bearer {}", home.key().expose());
+    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    let mut answers = reflection.server_reflection_info(request).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(services) = answer else { panic!("{answer:?}") };
+    assert!(services.service.iter().any(|service| service.name == "corral.v1.QueryService"), "{services:?}");
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_tells_its_clients_to_come_back() {
+    use corral_wire::proto::{self, append_request, append_response};
+
+    let home = Home::new();
+    let running = home.start().await.unwrap();
+    let url = running.url().to_owned();
+    let mut door = proto::ingest_service_client::IngestServiceClient::connect(url).await.unwrap();
+    let (frames, receiver) = tokio::sync::mpsc::channel(4);
+    let hello = proto::ClientHello { protocol_version: 1, client: "test".to_owned() };
+    frames.send(proto::AppendRequest { frame: Some(append_request::Frame::Hello(hello)) }).await.unwrap();
+    let mut request = tonic::Request::new(tokio_stream::wrappers::ReceiverStream::new(receiver));
+    let bearer = format!("Bearer {}", home.key().expose());
+    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    let mut answers = door.append(request).await.unwrap().into_inner();
+    let mut next = async || answers.message().await.unwrap().and_then(|answer| answer.frame);
+    assert!(matches!(next().await, Some(append_response::Frame::Hello(_))));
+    let (code, drained) = tokio::join!(running.shutdown(), next());
+    assert!(matches!(drained, Some(append_response::Frame::Drain(drain)) if drain.reconnect_after_ms > 0));
+    assert!(is_success(code));
+}
