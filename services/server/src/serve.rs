@@ -18,7 +18,7 @@ use corral_read_store::StoreError;
 use corral_tasks::{Clock, Kind, TaskError, Tasks};
 use corral_web::gate::Gate;
 use corral_web::ops::Ops;
-use corral_web::route::Routes;
+use corral_web::route::{Declared, Routes};
 use corral_web::session::Sessions;
 use tokio::net::TcpListener;
 
@@ -194,7 +194,7 @@ async fn start_services(
     let log_show = LogShow { log: log.handle(), store };
     let figures = figures::Figures {
         log,
-        ingest: ingest.counters(),
+        ingest: ingest.clone(),
         gate: gate.clone(),
         sessions: sessions.living.clone(),
         projector,
