@@ -1,0 +1,5 @@
+//! All files of end-to-end tests as one program: a file for each noun, and one for each thing that goes through all doors.
+
+mod metric;
+mod project;
+mod run;
