@@ -68,6 +68,11 @@ impl IngestDoor {
         self.counters.clone()
     }
 
+    /// Bytes that were read and are not durable yet, in KiB steps; `INGEST_WINDOW_BYTES_MAX` is their bound.
+    pub fn window_bytes(&self) -> u64 {
+        INGEST_WINDOW_BYTES_MAX.saturating_sub(self.window.available_permits() * 1024) as u64
+    }
+
     pub fn identity(&self) -> LogIdentity {
         self.log.identity()
     }

@@ -4,8 +4,8 @@ use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use corral_domain::limits::LOG_QUEUE_BYTES_MAX;
-use corral_ingest::Counters;
+use corral_domain::limits::{INGEST_WINDOW_BYTES_MAX, LOG_QUEUE_BYTES_MAX};
+use corral_ingest::IngestDoor;
 use corral_projection::runner::Status;
 use corral_projector::Projector;
 use corral_tasks::Clock;
@@ -17,7 +17,7 @@ use crate::wiring::{Log, LogFigures};
 /// What is read when somebody asks; cheap, and asks no dependency.
 pub(crate) struct Figures {
     pub(crate) log: Log,
-    pub(crate) ingest: Arc<Counters>,
+    pub(crate) ingest: Arc<IngestDoor>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) sessions: Arc<AtomicUsize>,
     pub(crate) projector: Projector,
@@ -31,10 +31,14 @@ type OfPartition<'a> = (&'static str, &'static str, &'a dyn Fn(&Status) -> Strin
 impl Figures {
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        for (name, help, value) in self.ingest.read() {
+        let counters = self.ingest.counters();
+        for (name, help, value) in counters.read() {
             one(&mut out, name, help, value);
         }
-        reasons(&mut out, "corral_ingest_refused_total", "batches and handshakes refused", &self.ingest.refused());
+        reasons(&mut out, "corral_ingest_refused_total", "batches and handshakes refused", &counters.refused());
+        let window = self.ingest.window_bytes();
+        one(&mut out, "corral_ingest_window_bytes", "bytes that were read and are not durable", window);
+        one(&mut out, "corral_ingest_window_bytes_max", "how many there may be", INGEST_WINDOW_BYTES_MAX);
         reasons(&mut out, "corral_requests_refused_total", "requests that did not pass the gate", &self.gate.refused());
         self.log(&mut out);
         self.projector(&mut out);

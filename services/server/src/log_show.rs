@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use corral_domain::limits::PROJECTOR_READ_BYTES_MAX;
 use corral_domain::{Envelope, Offset, OrganizationId, Partition, RunEntry, RunId, StreamKey};
@@ -15,12 +16,15 @@ use crate::said::Saying;
 
 /// Metrics that are named of one entry.
 const METRICS_SHOWN_MAX: usize = 16;
+const LOOK_MS: u64 = 20;
 
 /// What it reads: the log, and of the store which events became dead letters.
 #[derive(Clone)]
 pub(crate) struct LogShow {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) store: Arc<dyn ReadStore>,
+    /// How long what was just appended may take to be projected; 0 where no projector runs.
+    pub(crate) wait_ms_max: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,7 @@ impl LogShow {
         let stream = StreamKey::run(organization, run);
         let partition = stream.partition(self.log.identity().partitions);
         let extent = self.log.extent(partition).await?;
+        let projected = self.projected(partition, extent.tail).await?;
         let (mut stage, mut next, mut shown, mut hole) = (Deduplication::default(), extent.start, 0_u64, None);
         while next < extent.tail {
             let batch = self.log.read(partition, next, PROJECTOR_READ_BYTES_MAX).await?;
@@ -57,10 +62,15 @@ impl LogShow {
                     continue;
                 }
                 let refused = self.refused(partition, record.offset).await?;
+                let fate = match &refused {
+                    Some(reason) => format!("; dead letter: {reason:?}"),
+                    None if record.offset >= projected => "; not projected yet".to_owned(),
+                    None => String::new(),
+                };
                 let hole_before = hole.is_some_and(|hole| hole < record.offset);
                 let said = stage.say(&envelope, hole_before, refused.is_some());
                 shown += 1;
-                if !say.line(describe(partition, record, &envelope, (&said, refused))).await {
+                if !say.line(describe(partition, record, &envelope, (&said, &fate))).await {
                     return Ok(String::new());
                 }
             }
@@ -72,6 +82,19 @@ impl LogShow {
         }
     }
 
+    /// Up to where the store has the partition; waits a moment for `tail`.
+    async fn projected(&self, partition: Partition, tail: Offset) -> Result<Offset, StoreError> {
+        let mut waited_ms = 0;
+        loop {
+            let checkpoint = self.store.checkpoint(partition).await?.unwrap_or_default();
+            if checkpoint.offset >= tail || checkpoint.stopped.is_some() || waited_ms >= self.wait_ms_max {
+                return Ok(checkpoint.offset);
+            }
+            tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+            waited_ms += LOOK_MS;
+        }
+    }
+
     /// Why a record is a dead letter, if it is one.
     async fn refused(&self, partition: Partition, offset: Offset) -> Result<Option<String>, StoreError> {
         let row = self.store.get(&dead_letter_key(partition, offset)).await?;
@@ -80,12 +103,7 @@ impl LogShow {
 }
 
 /// A record's own line, and one for each entry. What people wrote is quoted and escaped.
-fn describe(
-    partition: Partition,
-    record: &Record,
-    envelope: &Envelope,
-    (said, refused): (&Said, Option<String>),
-) -> String {
+fn describe(partition: Partition, record: &Record, envelope: &Envelope, (said, fate): (&Said, &str)) -> String {
     let at = jiff::Timestamp::from_microsecond(record.append_time.0);
     let at = at.map_or_else(|_| record.append_time.0.to_string(), |at| at.to_string());
     let mut out = format!("{partition}:{} {at} {:?} by {}", record.offset, envelope.kind, envelope.actor);
@@ -93,10 +111,7 @@ fn describe(
     if let Some(range) = envelope.writer {
         let _ = write!(out, " writer {}/{} items {}", range.writer, range.epoch, span(range.first, range.last));
     }
-    let _ = write!(out, " take {}: {}", envelope.take.0, verdict(said, envelope));
-    if let Some(reason) = refused {
-        let _ = write!(out, "; dead letter: {reason:?}");
-    }
+    let _ = write!(out, " take {}: {}{fate}", envelope.take.0, verdict(said, envelope));
     if envelope.writer.is_some() {
         entries(&mut out, envelope);
     }

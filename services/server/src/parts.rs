@@ -122,7 +122,8 @@ impl Readiness {
             for partition in (0..log.identity().partitions).map(Partition) {
                 let end = log.extent(partition).await?.tail;
                 while !own.draining.is_cancelled() {
-                    let checkpoint = store.checkpoint(partition).await?.unwrap_or_default();
+                    // A store that cannot answer now is not ready either.
+                    let checkpoint = store.checkpoint(partition).await.ok().flatten().unwrap_or_default();
                     if checkpoint.offset >= end || checkpoint.stopped.is_some() {
                         break;
                     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use corral_access::{Access, AccessError, Secret};
 use corral_credentials::{Credentials, CredentialsError};
 use corral_domain::Actor;
+use corral_domain::limits::NOT_BEFORE_WAIT_MS_MAX;
 use corral_event_log::LogError;
 use corral_query_service::Questions;
 use corral_read_store::StoreError;
@@ -191,7 +192,7 @@ async fn start_services(
     let gate = Arc::new(Gate::new(access.clone(), config.hosts.clone(), address.port()));
     let questions = Questions::new(engine.clone());
     let sessions = Sessions { engine, access, tasks: tasks.clone(), clock: clock.clone(), living: Arc::default() };
-    let log_show = LogShow { log: log.handle(), store };
+    let log_show = LogShow { log: log.handle(), store, wait_ms_max: NOT_BEFORE_WAIT_MS_MAX };
     let figures = figures::Figures {
         log,
         ingest: ingest.clone(),

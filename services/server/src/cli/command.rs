@@ -1,7 +1,6 @@
 //! Commands that ask the running server, or open the data directory where none runs.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use corral_access::Access;
 use corral_domain::RunId;
@@ -55,7 +54,7 @@ pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
         let organization = access.organization().ok_or_else(|| other("the vault holds no organization yet"))?.id;
         let build = Stores::open(&config.data_dir).and_then(|stores| stores.current()).map_err(other)?;
         let (tasks, (saying, lines)) = (Tasks::new(), said::channel());
-        let show = LogShow { log: log.handle(), store: Arc::clone(&build.handle()) };
+        let show = LogShow { log: log.handle(), store: build.handle(), wait_ms_max: 0 };
         tasks.spawn("log show", Kind::Session, async move {
             match show.show(organization, &run, &saying).await {
                 Ok(text) => saying.end(crate::admin::DONE, text).await,

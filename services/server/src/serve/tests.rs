@@ -87,6 +87,7 @@ async fn figures_and_readiness_are_those_of_the_process() {
     assert!(value("corral_log_appends_total") >= 4.0, "and the project's name");
     assert!((1.0..=value("corral_log_appends_total")).contains(&value("corral_log_syncs_total")));
     assert_eq!(value("corral_log_queue_bytes"), 0.0);
+    assert_eq!(value("corral_ingest_window_bytes"), 0.0);
     assert_eq!(value("corral_sessions"), 0.0);
     assert!(text.contains("corral_projector_lag_seconds{partition=\"3\"}"), "{text}");
     running.shutdown().await;
