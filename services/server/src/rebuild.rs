@@ -89,7 +89,7 @@ impl Work<'_> {
             seed: self.clock.now().0.unsigned_abs(),
             until,
         };
-        self.say.line(format!("reading the event log into build {} (seed {})", build.id.0, plan.seed)).await;
+        self.say.note(format!("reading the event log into build {} (seed {})", build.id.0, plan.seed)).await;
         let last = AtomicU64::new(0);
         let progress = |partition: Partition, at: Offset, end: Offset| {
             let step = at.0 / PROGRESS_RECORDS;
@@ -115,7 +115,7 @@ impl Work<'_> {
             Unequal::Unreadable(halt) if !matches!(halt, Halt::Store(StoreError::Damaged(_))) => halt.into(),
             unequal => RebuildError::Different(unequal),
         })?;
-        self.say.line(format!("equal: {} rows", counts.rows())).await;
+        self.say.note(format!("equal: {} rows", counts.rows())).await;
         Ok(())
     }
 }
@@ -147,7 +147,7 @@ pub(crate) async fn offline(
     drop((current, build));
     let stores = stores.clone();
     work.blocking("remove the old build", move || stores.remove(old)).await??;
-    say.line(format!("build {} is served from now on", number.0)).await;
+    say.note(format!("build {} is served from now on", number.0)).await;
     Ok(())
 }
 
@@ -203,7 +203,7 @@ impl Rebuilder {
             tracing::warn!(build = id.0, %error, "a build could not be removed");
         }
         done?;
-        say.line(format!("build {} is served from now on", self.serving().build.id.0)).await;
+        say.note(format!("build {} is served from now on", self.serving().build.id.0)).await;
         Ok(())
     }
 
