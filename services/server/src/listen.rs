@@ -63,12 +63,12 @@ fn spawn(
     let told = tasks.shutdown(Kind::Connection);
     tasks.spawn("connection", Kind::Connection, async move {
         let _permit = permit;
-        let wait = Duration::from_millis(HEAD_WAIT_MS_MAX);
+        let (wait, mut first) = (Duration::from_millis(HEAD_WAIT_MS_MAX), [0; 1]);
         let begun = tokio::select! {
-            begun = tokio::time::timeout(wait, stream.readable()) => begun,
+            begun = tokio::time::timeout(wait, stream.peek(&mut first)) => begun,
             () = told.cancelled() => return Ok(()),
         };
-        if !matches!(begun, Ok(Ok(()))) {
+        if !matches!(begun, Ok(Ok(1))) {
             return Ok(());
         }
         stream.set_nodelay(true)?;

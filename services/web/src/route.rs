@@ -1,9 +1,10 @@
 //! The only way to make a route: its method, path, permission and handler in one call; and gRPC's methods in one table.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{Method, Request, Response};
@@ -13,11 +14,15 @@ use axum::routing::{MethodFilter, on};
 use corral_access::Permission;
 use corral_domain::limits::HTTP_BODY_BYTES_MAX;
 use corral_wire::{ApiError, ErrorKind};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::assets;
 use crate::failure::Failure;
 use crate::gate::Gate;
+
+/// How long the body of a request may take to come.
+const BODY_WAIT_MS_MAX: u64 = 20_000;
 
 /// A route as it was declared: for the test that walks them all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +87,7 @@ impl Routes {
         let gate = self.gate.clone();
         let guarded = on(filter, handler).layer(from_fn(move |request: Request<Body>, next: Next| {
             let gate = gate.clone();
-            async move { pass(&gate, permission, request, next).await }
+            async move { pass(&gate, (call, permission), request, next).await }
         }));
         let other = |method: Method| async move {
             Failure(ApiError::new(ErrorKind::Method, format!("{method} is not allowed here")))
@@ -147,11 +152,39 @@ impl Routes {
     }
 }
 
-async fn pass(gate: &Gate, permission: Permission, mut request: Request<Body>, next: Next) -> Response<Body> {
-    match gate.admit(&mut request, permission) {
-        Ok(()) => next.run(request).await,
+async fn pass(
+    gate: &Gate,
+    (call, permission): (Call, Permission),
+    mut request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    if let Err(error) = gate.admit(&mut request, permission) {
+        return Failure(error).into_response();
+    }
+    if call != Call::Post {
+        return next.run(request).await;
+    }
+    match whole(request).await {
+        Ok(request) => next.run(request).await,
         Err(error) => Failure(error).into_response(),
     }
+}
+
+/// The request with its body in memory, before a handler begins: within its bound and within a time, or a peer that sends
+/// nothing more would keep it open for ever.
+async fn whole(request: Request<Body>) -> Result<Request<Body>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > HTTP_BODY_BYTES_MAX as u64 {
+        return Err(ApiError::too_large_frame(HTTP_BODY_BYTES_MAX));
+    }
+    let wait = Duration::from_millis(BODY_WAIT_MS_MAX);
+    let read = tokio::time::timeout(wait, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
+    let read = read.map_err(|_| ApiError::invalid("body", format!("did not come in {BODY_WAIT_MS_MAX} ms")))?;
+    let body = read.map_err(|error| match error.is::<LengthLimitError>() {
+        true => ApiError::too_large_frame(HTTP_BODY_BYTES_MAX),
+        false => ApiError::invalid("body", "broke off"),
+    })?;
+    Ok(Request::from_parts(parts, Body::from(body.to_bytes())))
 }
 
 /// The page and its assets: open to all, though not under a foreign name.
