@@ -170,6 +170,23 @@ impl ApiError {
         Self::new(ErrorKind::Internal, "an internal error; the server's log says more")
     }
 
+    /// What became of a frame of a stream that could not be read: [`crate::codec`] says which field it does not know, all
+    /// else is tonic's.
+    pub fn of_frame(status: &Status, bytes_max: usize) -> Self {
+        let details = status.metadata().get_bin(ERROR_TRAILER).and_then(|value| value.to_bytes().ok());
+        let details = details.and_then(|bytes| proto::ErrorInfo::decode(bytes).ok());
+        match (status.code(), details) {
+            (Code::InvalidArgument, Some(info)) if info.reason == ErrorKind::Unsupported.answer().2 => {
+                Self::unsupported(info.field, "is not known to this server")
+            }
+            // tonic's own words for a frame beyond the limit.
+            (Code::OutOfRange | Code::ResourceExhausted, _) => Self::too_large_frame(bytes_max),
+            // A frame that is not protobuf; tonic calls that internal.
+            (Code::Internal | Code::InvalidArgument, _) => Self::invalid("frame", "cannot be decoded"),
+            (code, _) => Self::new(ErrorKind::of_code(code), status.message()),
+        }
+    }
+
     #[must_use]
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.reason = reason;

@@ -5,7 +5,8 @@ use corral_domain::limits::{BATCH_BYTES_MAX, ITEM_BYTES_MAX, TRACE_BYTES_MAX};
 use corral_domain::run::RunOpened;
 use corral_domain::{RunEntry, StepGroup};
 use corral_event_codec::{decode_run_items, encode_run_items, item_count};
-use corral_wire::ApiError;
+use corral_wire::codec::check_known;
+use corral_wire::{ApiError, proto};
 
 use crate::canonical::make_canonical;
 use crate::frame::Batch;
@@ -32,6 +33,8 @@ pub fn check(batch: &Batch) -> Result<Checked, ApiError> {
     if batch.trace.traceparent.len() > TRACE_BYTES_MAX || batch.trace.tracestate.len() > TRACE_BYTES_MAX {
         return Err(ApiError::invalid("trace", format!("must be at most {TRACE_BYTES_MAX} bytes a part")));
     }
+    // The log would keep a field that no projection of this build knows.
+    check_known::<proto::RunItems>("corral.v1.RunItems", &batch.items)?;
     let mut entries = decode_run_items(&batch.items)?;
     let items = item_count(&entries);
     if items == 0 {

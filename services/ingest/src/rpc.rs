@@ -14,7 +14,7 @@ use corral_wire::{ApiError, ErrorKind, proto::ingest_service_server as service};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Extensions, Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::connection::Connection;
 use crate::door::{Author, IngestDoor};
@@ -141,7 +141,7 @@ impl IngestRpc {
         let first = tokio::time::timeout(Duration::from_millis(HELLO_WAIT_MS_MAX), frames.next()).await;
         let first = first.map_err(|_| ApiError::invalid("hello", format!("did not come in {HELLO_WAIT_MS_MAX} ms")))?;
         let Some(first) = first else { return Ok(()) };
-        match first.map_err(|status| of_status(&status))?.frame {
+        match first.map_err(|status| ApiError::of_frame(&status, APPEND_FRAME_BYTES_MAX))?.frame {
             Some(append_request::Frame::Hello(hello)) => check_hello(Some(&hello))?,
             _ => return Err(ApiError::invalid("frame", "the first must be hello")),
         }
@@ -169,7 +169,7 @@ impl IngestRpc {
 /// Frames of the wire as the core's own.
 fn requests(frames: Streaming<proto::AppendRequest>) -> impl Stream<Item = Result<frame::Request, ApiError>> {
     frames.map(|frame| {
-        let frame = frame.map_err(|status| of_status(&status))?;
+        let frame = frame.map_err(|status| ApiError::of_frame(&status, APPEND_FRAME_BYTES_MAX))?;
         match frame.frame {
             Some(append_request::Frame::Batch(batch)) => Ok(frame::Request::Batch(batch_from_proto(batch))),
             Some(append_request::Frame::OpenWriter(open)) => Ok(frame::Request::OpenWriter(open_from_proto(open)?)),
@@ -183,17 +183,6 @@ fn requests(frames: Streaming<proto::AppendRequest>) -> impl Stream<Item = Resul
 fn author(extensions: &Extensions) -> Result<Author, ApiError> {
     let author = extensions.get::<Author>().cloned();
     author.ok_or_else(|| ApiError::new(ErrorKind::Unauthenticated, "a key is needed"))
-}
-
-/// What tonic says of a frame that it could not read.
-fn of_status(status: &Status) -> ApiError {
-    match status.code() {
-        // tonic's own words for a frame beyond the limit.
-        Code::OutOfRange | Code::ResourceExhausted => ApiError::too_large_frame(APPEND_FRAME_BYTES_MAX),
-        // A frame that is not protobuf; tonic calls that internal.
-        Code::Internal | Code::InvalidArgument => ApiError::invalid("frame", "cannot be decoded"),
-        code => ApiError::new(ErrorKind::of_code(code), status.message()),
-    }
 }
 
 fn check_hello(hello: Option<&proto::ClientHello>) -> Result<(), ApiError> {

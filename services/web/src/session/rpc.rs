@@ -34,7 +34,7 @@ impl SessionService for SessionRpc {
         let principal = principal.ok_or_else(|| ApiError::new(ErrorKind::Unauthenticated, "a key is needed"))?;
         let incoming = request
             .into_inner()
-            .map(|frame| frame.map_err(|status| ApiError::new(ErrorKind::of_code(status.code()), status.message())));
+            .map(|frame| frame.map_err(|status| ApiError::of_frame(&status, SESSION_FRAME_BYTES_MAX)));
         let (out, frames) = mpsc::channel(SESSION_FRAMES_MAX);
         let sessions = self.0.clone();
         self.0.tasks.spawn("session", Kind::Connection, async move {
