@@ -76,6 +76,12 @@ def test_an_early_acknowledgement_is_found() -> None:
     assert early(RECEIVED, WRITE, SYNC.replace("0.seg", "1.seg"), ACK)
 
 
+def test_only_the_event_log_counts() -> None:
+    row = line(3, "write", "/data/read-store/1/0.jnl", RECORD)
+    assert not early(RECEIVED, row, WRITE, SYNC, ACK)
+    assert early(RECEIVED, row, SYNC.replace("log/0.seg", "read-store/1/0.jnl"), ACK)
+
+
 def test_an_acknowledgement_in_two_pieces_counts_from_the_first() -> None:
     whole = SETTINGS + ack(1)
     first, second = (line(1, "writev", CLIENT, part) for part in (whole[:12], whole[12:]))
