@@ -46,7 +46,16 @@ impl Answer {
 }
 
 /// Sends a request over HTTP/1.1. Its `Host` is the server's unless it has one.
-pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Result<Answer, String> {
+pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, String> {
+    exchange(address, request, true).await
+}
+
+/// The same without waiting for the answer's body, which may have no end.
+pub async fn head(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, String> {
+    exchange(address, request, false).await
+}
+
+async fn exchange(address: SocketAddr, mut request: Request<Bytes>, whole: bool) -> Result<Answer, String> {
     if !request.headers().contains_key("host") {
         let host = address.to_string().parse().map_err(|error| format!("{error}"))?;
         request.headers_mut().insert("host", host);
@@ -57,6 +66,10 @@ pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Result<An
     let exchange = async move {
         let response = sender.send_request(request.map(Full::new)).await.map_err(|error| error.to_string())?;
         let (parts, body) = response.into_parts();
+        if !whole {
+            let (status, headers) = (parts.status, parts.headers);
+            return Ok(Answer { status, headers, body: Bytes::new(), trailers: HeaderMap::new() });
+        }
         let body = body.collect().await.map_err(|error| error.to_string())?;
         let trailers = body.trailers().cloned().unwrap_or_default();
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes(), trailers })

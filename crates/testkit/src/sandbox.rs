@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytes::Bytes;
@@ -97,9 +98,18 @@ impl Sandbox {
     }
 
     pub async fn stop(self) {
+        drop(self.stop_and_keep().await);
+    }
+
+    /// Stops it and leaves its data to the caller, for as long as what is returned lives.
+    pub async fn stop_and_keep(self) -> TempDir {
         let Self { home, running, .. } = self;
         assert!(is_success(running.shutdown().await), "the server drains");
-        drop(home);
+        home
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
     }
 
     pub fn running(&self) -> &Running {

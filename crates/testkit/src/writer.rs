@@ -41,9 +41,9 @@ impl Writer {
         Self::try_open(sandbox, run, opening).await.expect("the door takes item 1")
     }
 
-    /// A refused opening is an answer, not an error: see `opened`.
-    pub async fn try_open(sandbox: &Sandbox, run: &str, opening: RunOpened) -> Result<Self, Status> {
-        let mut writer = Self {
+    /// A writer that has said nothing yet.
+    pub fn unopened(sandbox: &Sandbox, run: &str) -> Self {
+        Self {
             door: sandbox.ingest(),
             run: run.to_owned(),
             id: rand::random(),
@@ -53,7 +53,12 @@ impl Writer {
             position: proto::PartitionOffset::default(),
             log_epoch: 0,
             metrics: HashMap::new(),
-        };
+        }
+    }
+
+    /// A refused opening is an answer, not an error: see `opened`.
+    pub async fn try_open(sandbox: &Sandbox, run: &str, opening: RunOpened) -> Result<Self, Status> {
+        let mut writer = Self::unopened(sandbox, run);
         let answer = writer.try_send(&[RunEntry::Opened(Box::new(opening))]).await?;
         writer.opened = answer.opened.expect("item 1 has an outcome");
         // A refused writer's items would be kept out of every take.
@@ -123,13 +128,14 @@ impl Writer {
         for (name, value) in values {
             columns.push((self.metric(name).await, *value));
         }
-        self.send(&[items::row(step, step * 1_000, &columns)]).await
+        self.send(&[items::row(step, step.saturating_mul(1_000), &columns)]).await
     }
 
     /// A series, one `log()` call a value, in one batch.
     pub async fn series(&mut self, name: &str, points: &[(i64, Value)]) -> proto::Ack {
         let metric = self.metric(name).await;
-        let rows = points.iter().map(|(step, value)| items::row(*step, *step * 1_000, &[(metric, *value)]));
+        let rows =
+            points.iter().map(|(step, value)| items::row(*step, step.saturating_mul(1_000), &[(metric, *value)]));
         let rows: Vec<RunEntry> = rows.collect();
         self.send(&rows).await
     }

@@ -194,7 +194,7 @@ async fn a_run_is_running_silent_crashed_finished_or_failed() {
     let state = async |writer: &Writer| writer.seen(&sandbox).await.run.unwrap().state();
     assert_eq!(state(&writer).await, RunState::Running);
     let mut steps =
-        vec![(59, RunState::Running), (1, RunState::Silent), (239, RunState::Silent), (1, RunState::Crashed)];
+        vec![(59, RunState::Running), (2, RunState::Silent), (238, RunState::Silent), (2, RunState::Crashed)];
     for (seconds, expect) in steps.drain(..) {
         clock.advance(Duration::from_secs(seconds));
         assert_eq!(state(&writer).await, expect, "after {seconds} s more");
