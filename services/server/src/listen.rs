@@ -20,6 +20,9 @@ use crate::front::Front;
 const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to begin, and to send the head of a request.
 const HEAD_WAIT_MS_MAX: u64 = 10_000;
+/// How every connection of HTTP/2 begins, and how often a peer that has sent a part of it is looked at.
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE_LOOK_MS: u64 = 20;
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Calls of one HTTP/2 connection at a time.
 const CALLS_PER_CONNECTION_MAX: u32 = 512;
@@ -63,12 +66,12 @@ fn spawn(
     let told = tasks.shutdown(Kind::Connection);
     tasks.spawn("connection", Kind::Connection, async move {
         let _permit = permit;
-        let (wait, mut first) = (Duration::from_millis(HEAD_WAIT_MS_MAX), [0; 1]);
+        let wait = Duration::from_millis(HEAD_WAIT_MS_MAX);
         let begun = tokio::select! {
-            begun = tokio::time::timeout(wait, stream.peek(&mut first)) => begun,
+            begun = tokio::time::timeout(wait, begins(&stream)) => begun,
             () = told.cancelled() => return Ok(()),
         };
-        if !matches!(begun, Ok(Ok(1))) {
+        if !matches!(begun, Ok(Ok(true))) {
             return Ok(());
         }
         stream.set_nodelay(true)?;
@@ -89,6 +92,20 @@ fn spawn(
         }
         Ok::<(), TaskError>(())
     });
+}
+
+/// Returns once it is clear which HTTP the peer speaks (hyper would wait for that without a bound); false: it has gone.
+async fn begins(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    loop {
+        let start = &mut start[..];
+        let count = stream.peek(start).await?;
+        if count == 0 || count == start.len() || !HTTP2_PREFACE.starts_with(&start[..count]) {
+            return Ok(count > 0);
+        }
+        // What has come stays readable, so nothing says when there is more.
+        tokio::time::sleep(Duration::from_millis(PREFACE_LOOK_MS)).await;
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {
