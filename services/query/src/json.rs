@@ -10,6 +10,7 @@ use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use crate::Questions;
 
 mod column;
+mod unique;
 
 /// A question by its method's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub async fn answer_json(
 
 fn from_json<M: Message + Name + Default>(body: &Bytes) -> Result<M, ApiError> {
     let descriptor = DESCRIPTORS.get_message_by_name(&M::full_name()).ok_or_else(ApiError::internal)?;
+    unique::check(body).map_err(refused)?;
     let mut json = serde_json::Deserializer::from_slice(body);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &options).map_err(refused)?;
