@@ -100,6 +100,7 @@ pub(crate) async fn questions(sandbox: &Sandbox) -> Vec<Tried> {
         ("fraction", br#"{"pageSize":1.5}"#),
         ("huge exponent", br#"{"pageSize":1e308}"#),
         ("twice", br#"{"runId":"a","runId":"b"}"#),
+        ("twice by both names", br#"{"runId":"a","run_id":"b"}"#),
         ("two documents", br#"{"runId":"a"}{"runId":"b"}"#),
         ("half a document", br#"{"runId":"#),
         ("nothing", b""),
