@@ -59,7 +59,7 @@ export function useKeys(keys: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog, [contenteditable]")) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog[open], [contenteditable]")) return;
       const verb = held.current[event.key];
       if (!verb) return;
       event.preventDefault();
