@@ -15,6 +15,13 @@ fn a_request_with_what_is_not_known_is_refused_by_name() {
     check_refused(r#"{"projekt": "p"}"#, "projekt", ErrorKind::Unsupported);
     check_refused(r#"{"project": "p", "order": {"ascending": true}}"#, "ascending", ErrorKind::Unsupported);
     check_refused(r#"{"freshness": {"asOf": "1"}}"#, "asOf", ErrorKind::Unsupported);
+    for body in [
+        r#"{"project": "p", "project": "p"}"#,
+        r#"{"pageSize": 1, "page_size": 1}"#,
+        r#"{"order": {"summary": "a", "summary": "b"}}"#,
+    ] {
+        check_refused(body, "body", ErrorKind::Invalid);
+    }
     for body in ["", "[]", "{", "{} {}", r#"{"project": 1}"#, r#"{"order": {"field": "RUN_FIELD_SHOE_SIZE"}}"#] {
         check_refused(body, "body", ErrorKind::Invalid);
     }
