@@ -79,15 +79,12 @@ async fn exchange(address: SocketAddr, mut request: Request<Bytes>, whole: bool)
     tokio::time::timeout(ANSWER_WAIT, both).await.map_err(|_| "no answer in time".to_owned())?
 }
 
-/// Sends bytes and reads until the server closes, or has answered and said no more for the wait; what it said.
-pub async fn raw(address: SocketAddr, bytes: &[u8], close: bool) -> Result<String, String> {
+/// Sends bytes and reads until the server closes; what it said.
+pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Result<String, String> {
     let talk = async {
         let mut stream = TcpStream::connect(address).await?;
         // A server that closes early is one that has answered.
         let _ = stream.write_all(bytes).await;
-        if close {
-            let _ = stream.shutdown().await;
-        }
         let mut said = Vec::new();
         match stream.read_to_end(&mut said).await {
             Err(error) if said.is_empty() && error.kind() != std::io::ErrorKind::ConnectionReset => Err(error),

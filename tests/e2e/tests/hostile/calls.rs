@@ -211,8 +211,12 @@ async fn by_hand(sandbox: &Sandbox) -> Vec<Tried> {
     let long = "a".repeat(200_000);
     let many: String = (0..5_000).map(|at| format!("x-{at}: y\r\n")).collect();
     let inputs = [
-        ("two hosts", format!("GET / HTTP/1.1\r\nhost: {address}\r\nhost: evil.example\r\n\r\n"), "421"),
-        ("no host", "GET /metrics HTTP/1.1\r\n\r\n".to_owned(), "421"),
+        (
+            "two hosts",
+            format!("GET / HTTP/1.1\r\nhost: {address}\r\nhost: evil.example\r\nconnection: close\r\n\r\n"),
+            "421",
+        ),
+        ("no host", "GET /metrics HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned(), "421"),
         ("no HTTP", format!("{FORGED}\r\n\r\n"), "400"),
         ("a header beyond the limit", format!("GET / HTTP/1.1\r\nhost: {address}\r\nx: {long}\r\n\r\n"), "431"),
         ("too many headers", format!("GET / HTTP/1.1\r\nhost: {address}\r\n{many}\r\n"), "431"),
@@ -240,7 +244,7 @@ async fn by_hand(sandbox: &Sandbox) -> Vec<Tried> {
     ];
     let mut tried = Vec::new();
     for (name, bytes, status) in inputs {
-        tried.push(check(name, line(raw(address, bytes.as_bytes(), true).await), status.to_owned()));
+        tried.push(check(name, line(raw(address, bytes.as_bytes()).await), status.to_owned()));
     }
     tried
 }

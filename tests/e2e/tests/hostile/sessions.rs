@@ -42,8 +42,9 @@ pub(crate) async fn all(sandbox: &Sandbox) -> Vec<Tried> {
     for (name, bytes, field) in frames {
         let mut socket = Socket::of_browser(sandbox, &browser).await;
         socket.send_bytes(bytes).await;
-        tried.push(check(name, failed(&mut socket).await.1, field.to_owned()));
-        tried.push(check(format!("{name} ends the session"), socket.next().await, None));
+        let (_, said) = failed(&mut socket).await;
+        // It ends the session.
+        tried.push(check(name, (said, socket.next().await), (field.to_owned(), None)));
     }
     let mut socket = Socket::of_browser(sandbox, &browser).await;
     socket.send_text("{}").await;

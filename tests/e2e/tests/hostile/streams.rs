@@ -200,12 +200,8 @@ pub(crate) async fn slow(sandbox: &Sandbox) -> Vec<Tried> {
         code(stream.next().await)
     };
     let half = format!("GET / HTTP/1.1\r\nhost: {address}\r\nx: ");
-    let (nothing, head, preface, hello) = tokio::join!(
-        raw(address, b"", false),
-        raw(address, half.as_bytes(), false),
-        raw(address, b"PRI * HTTP/2.0\r\n", false),
-        silent,
-    );
+    let (nothing, head, preface, hello) =
+        tokio::join!(raw(address, b""), raw(address, half.as_bytes()), raw(address, b"PRI * HTTP/2.0\r\n"), silent,);
     vec![
         check("a peer that says nothing", closed(nothing), true),
         check("half a head", closed(head), true),
