@@ -2,12 +2,14 @@
 //!
 //! Callers that append one after the other, each waiting for its acknowledgement, come back together after a group. So a
 //! group of `n` is followed by a wait for `n` again, at most [`WAIT_MS_MAX`]; if more were there already, the next one waits
-//! for twice as many, and one that waited in vain expects no more than what came. A lone append never waits.
+//! for half as many more, and one that waited in vain expects a quarter less, down to what came (on a busy machine the others
+//! are only late). A lone append never waits.
 
 use std::time::Duration;
 
-/// What an append may be held up by the hope for others.
-const WAIT_MS_MAX: u64 = 20;
+/// What an append may be held up by the hope for others: more for many, whom a busy machine takes longer to serve.
+const WAIT_MS_PER_APPEND: u64 = 3;
+const WAIT_MS_MAX: u64 = 50;
 
 /// How the appends of a group came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +35,17 @@ impl Company {
 
     /// How many beside the first are waited for, and how long; `None`: nobody.
     pub(crate) fn wanted(&self) -> Option<(usize, Duration)> {
-        (self.expected > 1).then(|| (self.expected - 1, Duration::from_millis(WAIT_MS_MAX)))
+        let wait_ms = WAIT_MS_PER_APPEND.saturating_mul(self.expected as u64).min(WAIT_MS_MAX);
+        (self.expected > 1).then(|| (self.expected - 1, Duration::from_millis(wait_ms)))
     }
 
     /// A group of `count` appends was taken.
     pub(crate) fn learn(&mut self, count: usize, came: Came) {
         self.expected = match came {
             _ if count <= 1 => 1,
-            Came::AtOnce => count.saturating_mul(2),
-            Came::InTime | Came::Late => count,
+            Came::AtOnce => count.saturating_add(count.div_ceil(2)),
+            Came::InTime => count,
+            Came::Late => count.max(self.expected - self.expected / 4),
         };
     }
 }
@@ -87,17 +91,20 @@ mod tests {
         for callers in [3, 16, 50] {
             let (sizes, in_vain) = groups(callers, callers, 100);
             assert!(sizes[50..].iter().all(|size| *size == callers), "{callers}: {sizes:?}");
-            assert!(in_vain <= 2, "{callers}: waited {in_vain} times in vain");
+            assert!(in_vain <= 3, "{callers}: waited {in_vain} times in vain");
         }
     }
 
     #[test]
-    fn who_went_away_is_waited_for_once() {
+    fn who_went_away_is_not_waited_for_long() {
         let mut company = Company::new();
         company.learn(16, Came::InTime);
-        assert_eq!(company.wanted().map(|(count, _)| count), Some(15));
-        company.learn(3, Came::Late);
-        assert_eq!(company.wanted().map(|(count, _)| count), Some(2));
+        let mut beside = Vec::new();
+        while let Some((count, _)) = company.wanted().filter(|(count, _)| *count > 2) {
+            beside.push(count);
+            company.learn(3, Came::Late);
+        }
+        assert_eq!(beside, [15, 11, 8, 6, 5, 4, 3]);
         company.learn(1, Came::Late);
         assert_eq!(company.wanted(), None);
     }
