@@ -103,7 +103,7 @@ pub(crate) struct Run {
     pub(crate) moved: BTreeMap<Key, Option<Bytes>>,
     /// Set by the event that created the run, until the commit has counted it.
     pub(crate) created: Option<Offset>,
-    /// The first metrics of the living take (those that the head shows) and their series.
+    /// The metrics of the living take.
     pub(crate) shown: head::Shown,
 }
 

@@ -57,7 +57,7 @@ row! {
         next_step: i64,
         /// The highest step of the living take; meaningless while it has no points.
         max_step: i64,
-        /// Client time of the earliest and the latest point, us; meaningless while `points` is 0.
+        /// Client time of the living take's earliest and latest point, us; meaningless while `points` is 0.
         first_point_us: i64,
         last_point_us: i64,
         /// Items replaced by accepted gaps, all writers.
@@ -68,7 +68,7 @@ row! {
         metrics: u32,
         series: u32,
         objects: u64,
-        /// Points in all.
+        /// Points of the living take.
         points: u64,
         /// The tail: the rows of bucket `seals` with offsets in [`sealed`, `applied_through`), and no others. A record
         /// without points has no tail row.

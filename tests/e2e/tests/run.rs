@@ -91,7 +91,12 @@ async fn a_new_take_hides_the_old_ones_and_late_items_go_to_theirs() {
     assert_eq!(of(Some(3)).await, Vec::<Vec<_>>::new());
     let answer = old.seen(&sandbox).await;
     let run = answer.run.unwrap();
-    assert_eq!((run.take, run.points, figure(&run, "loss")), (2, 4, answer.metrics[0].last.clone()));
+    assert_eq!((run.take, run.points, run.metrics), (2, 1, 1), "figures are the living take's");
+    assert_eq!((run.max_step, figure(&run, "loss")), (0, answer.metrics[0].last.clone()));
+    let as_of_us = Some(answer.meta.unwrap().complete_through_us);
+    let pinned =
+        sandbox.run("a", Some(proto::Freshness { as_of_us, not_before: Vec::new() })).await.unwrap().run.unwrap();
+    assert_eq!((pinned.points, pinned.metrics, pinned.max_step), (run.points, run.metrics, run.max_step));
     sandbox.stop().await;
 }
 

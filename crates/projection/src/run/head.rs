@@ -1,6 +1,6 @@
 //! The run as lists show it, and its revisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use corral_domain::limits::{HEAD_CONFIG_BYTES_MAX, HEAD_CONFIG_COUNT_MAX, HEAD_SUMMARY_KEYS_MAX};
@@ -11,14 +11,19 @@ use corral_read_store::series::SeriesStat;
 
 use super::{At, Run};
 
-/// The first metrics of the living take by their first point, as far as the head shows them: the series of each.
+/// The metrics of the living take.
 #[derive(Default)]
-pub(crate) struct Shown(BTreeMap<u32, Vec<u32>>);
+pub(crate) struct Shown {
+    metrics: HashSet<u32>,
+    /// The first of them by their first point, as far as the head shows them: the series of each.
+    first: BTreeMap<u32, Vec<u32>>,
+}
 
 impl Shown {
     pub(super) fn add(&mut self, metric: u32, series: u32) {
-        if self.0.len() < HEAD_SUMMARY_KEYS_MAX || self.0.contains_key(&metric) {
-            self.0.entry(metric).or_default().push(series);
+        self.metrics.insert(metric);
+        if self.first.len() < HEAD_SUMMARY_KEYS_MAX || self.first.contains_key(&metric) {
+            self.first.entry(metric).or_default().push(series);
         }
     }
 }
@@ -58,7 +63,7 @@ impl Run {
             take: head.take,
             max_step: head.max_step,
             points: head.points,
-            metrics: head.metrics,
+            metrics: self.shown.metrics.len() as u32,
             gap_items: head.gap_items,
             summary: self.summary(),
             config: config.take(HEAD_CONFIG_COUNT_MAX).map(leaf).collect(),
@@ -69,7 +74,7 @@ impl Run {
         let hand =
             |(key, text): &(String, String)| (key.clone(), SummaryValue { kind: 0, bits: 0, text: text.clone() });
         let mut summary: Vec<_> = self.info.summary.iter().take(HEAD_SUMMARY_KEYS_MAX).map(hand).collect();
-        for (metric, series) in &self.shown.0 {
+        for (metric, series) in &self.shown.first {
             if summary.len() >= HEAD_SUMMARY_KEYS_MAX {
                 break;
             }

@@ -84,7 +84,7 @@ impl Run {
     fn new_take(&mut self, opened: &RunOpened) {
         self.head.take = Take(self.head.take.0 + 1);
         self.head.launches.clear();
-        (self.head.next_step, self.head.max_step) = (0, 0);
+        (self.head.next_step, self.head.max_step, self.head.points) = (0, 0, 0);
         self.info.summary.clear();
         self.info.group = opened.group.clone();
         self.info.job_type = opened.job_type.clone();

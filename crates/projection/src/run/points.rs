@@ -37,7 +37,9 @@ impl Run {
         self.head.tail_points += points;
         self.head.tail_records += 1;
         self.head.tail_bytes += payload.len() as u64;
-        self.head.points += points;
+        if writer.take == self.head.take {
+            self.head.points += points;
+        }
         let row = TailRow {
             append_time: at.now,
             take: writer.take,
@@ -63,8 +65,11 @@ impl Run {
         self.tail.push(record);
     }
 
-    /// The head's figures over steps and client times.
+    /// The head's figures over steps and client times: the living take's.
     fn spans(&mut self, record: &TailRecord, points: u64) {
+        if record.take != self.head.take {
+            return;
+        }
         let mut none = self.head.points == points;
         for (group, range) in
             record.groups.iter().flat_map(|(group, kept)| kept.iter().map(move |range| (group, range)))
@@ -74,12 +79,10 @@ impl Run {
             self.head.first_point_us = if none { from } else { self.head.first_point_us.min(from) };
             self.head.last_point_us = if none { to } else { self.head.last_point_us.max(to) };
             none = false;
-            if record.take == self.head.take {
-                let no_step = self.head.next_step == 0 && self.head.max_step == 0;
-                let max = rows.max_step();
-                self.head.max_step = if no_step { max } else { self.head.max_step.max(max) };
-                self.head.next_step = self.head.next_step.max(max.saturating_add(1));
-            }
+            let no_step = self.head.next_step == 0 && self.head.max_step == 0;
+            let max = rows.max_step();
+            self.head.max_step = if no_step { max } else { self.head.max_step.max(max) };
+            self.head.next_step = self.head.next_step.max(max.saturating_add(1));
         }
     }
 
