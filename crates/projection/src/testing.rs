@@ -184,7 +184,7 @@ pub(crate) fn log() -> Arc<MemoryLog> {
 }
 
 pub(crate) async fn append(log: &MemoryLog, bytes: Bytes) -> Offset {
-    log.append(ONE, vec![bytes]).await.expect("an append").offset
+    log.append(ONE, vec![bytes]).await.expect("an append").first().offset
 }
 
 pub(crate) fn handles(log: &Arc<MemoryLog>, store: &MemoryStore, limits: &Limits) -> Handles {
