@@ -4,7 +4,8 @@ use corral_domain::{Offset, Partition};
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_kafka::KafkaSettings;
 
-use crate::support::{admin, open, record, settings};
+use crate::broker::{admin, record, settings};
+use crate::support::open;
 
 const P0: Partition = Partition(0);
 

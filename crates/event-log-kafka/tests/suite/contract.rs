@@ -6,7 +6,7 @@ use corral_event_log::contract::Fixture;
 use corral_event_log::{Clock, EventLog, event_log_contract};
 use corral_event_log_kafka::{KafkaLog, KafkaSettings, Options};
 
-use crate::support;
+use crate::broker;
 
 struct KafkaFixture(KafkaSettings);
 
@@ -27,4 +27,4 @@ impl Fixture for KafkaFixture {
     }
 }
 
-event_log_contract!(kafka, KafkaFixture(support::settings("contract")));
+event_log_contract!(kafka, KafkaFixture(broker::settings("contract")));

@@ -10,7 +10,8 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::task::JoinSet;
 
-use crate::support::{admin, clock, open, plain, record, refused, settings};
+use crate::broker::{admin, plain, record, refused, settings};
+use crate::support::{clock, open};
 
 async fn make_topic(settings: &KafkaSettings, name: &str, partitions: i32, config: &[(&str, &str)]) {
     let (admin, options) = admin(settings);

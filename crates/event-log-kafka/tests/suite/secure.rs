@@ -7,7 +7,8 @@ use corral_domain::{Offset, Partition};
 use corral_event_log::EventLog;
 use corral_event_log_kafka::{KafkaSettings, Login, Sasl, Tls};
 
-use crate::support::{engines, now, open, record, refused, settings};
+use crate::broker::{engines, record, refused, settings};
+use crate::support::{now, open};
 
 /// A setting that is in the way is named within this long.
 const NAMED_WITHIN: Duration = Duration::from_secs(10);
