@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 8] = [
         "corral-event-log-embedded",
         "corral-event-log-kafka",
         "corral-read-store-embedded",
+        "corral-read-store-scylla",
         "corral-projection",
         "corral-query",
     ],
@@ -27,10 +28,11 @@ const BESIDE: [(&str, &str); 3] =
     [("corral-e2e", "corral-testkit"), ("corral-web", "corral-query-service"), ("corral-web", "corral-ingest")];
 
 /// A backend depends on its trait crate, domain and the supervisor, and on nothing else of ours.
-const BACKENDS: [(&str, &[&str]); 3] = [
+const BACKENDS: [(&str, &[&str]); 4] = [
     ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-tasks"]),
     ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-tasks"]),
     ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
+    ("corral-read-store-scylla", &["corral-domain", "corral-read-store", "corral-tasks"]),
 ];
 
 /// The one file that names a backend.
@@ -73,7 +75,12 @@ fn crate_layers(manifest: &toml::Table) -> Vec<String> {
 }
 
 fn backends_named() -> Vec<String> {
-    let names = ["corral_event_log_embedded", "corral_event_log_kafka", "corral_read_store_embedded"];
+    let names = [
+        "corral_event_log_embedded",
+        "corral_event_log_kafka",
+        "corral_read_store_embedded",
+        "corral_read_store_scylla",
+    ];
     let outside = |path: &str| {
         path != WIRING
             && !path.contains("/tests/")
@@ -82,6 +89,7 @@ fn backends_named() -> Vec<String> {
             && !path.starts_with("crates/event-log-embedded/")
             && !path.starts_with("crates/event-log-kafka/")
             && !path.starts_with("crates/read-store-embedded/")
+            && !path.starts_with("crates/read-store-scylla/")
             && !path.starts_with("crates/testkit/")
             && !path.starts_with("xtask/")
     };
