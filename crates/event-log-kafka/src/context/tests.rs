@@ -1,3 +1,5 @@
+//! What an error of librdkafka says of our settings.
+
 use corral_domain::Micros;
 use rdkafka::error::KafkaError::Global;
 

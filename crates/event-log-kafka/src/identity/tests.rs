@@ -1,3 +1,5 @@
+//! Bytes of identity records, and which of several counts.
+
 use super::*;
 
 fn identity(id: u128, epoch: u32) -> LogIdentity {

@@ -1,3 +1,5 @@
+//! Settings that are refused, and what reaches librdkafka of the others.
+
 use super::*;
 
 #[test]

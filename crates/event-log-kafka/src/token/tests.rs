@@ -1,3 +1,5 @@
+//! Tokens in files.
+
 use super::*;
 
 const NOW: Micros = Micros(1_700_000_000_000_000);
