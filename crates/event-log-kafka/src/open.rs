@@ -135,7 +135,10 @@ async fn topics(brokers: &Arc<Brokers>, admin: &Admin, has_identity: bool) -> Re
         }
         let topic = name.clone();
         let shape = blocking(brokers, move |brokers| connect::with_leaders(&brokers.producer, &topic)).await?;
-        topic::check(admin, settings, (&name, partitions), &shape).await?;
+        // Without its identity a log cannot be opened again, so that topic may never forget.
+        let allow_retention = settings.allow_retention && name == settings.topic;
+        let wanted = KafkaSettings { allow_retention, ..settings.clone() };
+        topic::check(admin, &wanted, (&name, partitions), &shape).await?;
     }
     Ok(is_new)
 }
