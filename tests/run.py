@@ -99,7 +99,7 @@ def suites():
     cargo_planted = ["cargo", "test", "--locked", "--features", "planted"]
     kafka = ["cargo", "test", "--locked", "--no-fail-fast", "-p", "corral-event-log-kafka"]
     # Crates that need an engine have suites of their own.
-    without = ["--exclude", "corral-event-log-kafka"]
+    without = ["--exclude", "corral-event-log-kafka", "--exclude", "corral-read-store-scylla"]
     return [
         Suite("setup", "python packages", [PYTHON, "-m", "pip", "install", "-q", "-r", "tests/requirements.txt"]),
         Suite("setup", "npm packages", [*npm, "ci"], cwd=UI),
@@ -116,6 +116,8 @@ def suites():
                                  "--no-fail-fast"], CARGO),
         EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=39, brokers=1),
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
+        # It starts nodes of its own, as it kills one.
+        Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=46),
         Suite("rust", "planted: log", [*cargo_planted, "-p", "corral-event-log-embedded", "--test", "planted"], CARGO),
         Suite("rust", "planted: projection", [*cargo_planted, "-p", "corral-projection", "--test", "planted"], CARGO),
         Suite("rust", "planted: query", [*cargo_planted, "-p", "corral-query", "--test", "planted"], CARGO),
