@@ -29,6 +29,17 @@ export async function access({ browser, hand, url, state, checks }) {
     await tab.close();
   }
 
+  await checks.check("at two pixels a point charts are twice as fine", async () => {
+    const fine = (checks.tab = await Tab.open(browser, { state, deviceScaleFactor: 2 }));
+    await fine.page.goto(`${url}/p/seen`);
+    const canvas = panel(fine.page, "train/loss").locator("canvas").first();
+    await until("a chart is drawn", async () => (await panel(fine.page, "train/loss").locator("[data-painted]").count()) === 1);
+    const [width, shown] = await canvas.evaluate((c) => [c.width, c.getBoundingClientRect().width]);
+    assert.ok(Math.abs(width - 2 * shown) <= 2, `${width} for ${shown}`);
+    await fine.shot("fine");
+    await fine.close();
+  });
+
   const tab = (checks.tab = await Tab.open(browser, { state }));
   const { page } = tab;
   await checks.check("keys alone: to a run's line, along its points, into a zoom and out of it", async () => {

@@ -1,5 +1,5 @@
 //! Three trainings move the page by themselves: lists, charts, figures, states; what is pointed at holds still.
-import { panel, pixels, pointsIn, Tab, until } from "../lib/browser.mjs";
+import { panel, pause, pixels, pointsIn, Tab, until } from "../lib/browser.mjs";
 import { assert } from "../lib/check.mjs";
 
 const RUNS = ["owl", "fox", "lynx"];
@@ -73,6 +73,62 @@ export async function live({ browser, hand, url, state, checks }) {
     await hand.finish("lynx");
     const row = page.getByRole("row").filter({ hasText: "lynx" });
     await until("lynx has finished", async () => (await row.locator("[data-state]").first().getAttribute("data-state")) === "finished" || (await row.innerText()));
+  });
+
+  await checks.check("when buckets double, no frame is empty and no line jumps away", async () => {
+    const canvas = panel(page, "train/loss").locator("canvas").first();
+    await canvas.evaluate((c) => {
+      const g = Object.assign(document.createElement("canvas"), { width: c.width, height: c.height }).getContext("2d", { willReadFrequently: true });
+      globalThis.least = Infinity;
+      const look = () => {
+        g.clearRect(0, 0, c.width, c.height);
+        g.drawImage(c, 0, 0);
+        const data = new Uint32Array(g.getImageData(0, 0, c.width, c.height).data.buffer);
+        globalThis.least = Math.min(globalThis.least, data.reduce((n, v) => n + (v >>> 24 > 200 ? 1 : 0), 0));
+        globalThis.looking = requestAnimationFrame(look);
+      };
+      look();
+    });
+    const before = await page.evaluate(() => globalThis.least);
+    const counts = [];
+    for (let step = 31; step < 1_531; step += 100) {
+      await hand.ramp("owl", "train/loss", step, 100);
+      await pause(150);
+      counts.push(await pointsIn(page, "train/loss"));
+    }
+    const least = await page.evaluate(() => (cancelAnimationFrame(globalThis.looking), globalThis.least));
+    assert.ok(counts.some((n, i) => n < counts[i - 1]), `buckets doubled: ${counts}`);
+    assert.ok(Math.min(...counts) > 62, `and were never gone: ${counts}`);
+    assert.ok(least > before * 0.4, `${least} of ${before} pixels`);
+  });
+
+  await checks.check("out of sight nothing is drawn; seen again, everything is there at once", async () => {
+    const sight = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (value ? "hidden" : "visible") });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    const painted = () => panel(page, "val/acc").locator("[data-painted]").getAttribute("data-painted");
+    await pause(600);
+    await sight(true);
+    const before = [await pointsIn(page, "val/acc"), await painted()];
+    for (let step = 31; step <= 40; step++) await hand.log("fox", '{"val/acc": 0.95}', step);
+    await pause(1_000);
+    assert.deepEqual([await pointsIn(page, "val/acc"), await painted()], before);
+    await sight(false);
+    await until("all points are drawn", async () => (await pointsIn(page, "val/acc")) === before[0] + 10, 1_000);
+  });
+
+  await checks.check("a chart worker that breaks is replaced, and every chart is there again", async () => {
+    const chart = panel(page, "val/acc");
+    await chart.locator("canvas").first().evaluate((c) => void (c.dataset.old = "yes"));
+    await page.workers()[0].evaluate(() => void setTimeout(() => { throw new Error("broken by the test"); }));
+    await until("there are new canvases", async () => (await page.locator("canvas[data-old]").count()) === 0 && (await chart.locator("canvas").count()) === 2);
+    await until("lines on them", async () => (await pixels(page, "val/acc")).rgba.some((v, i) => i % 4 === 3 && v > 200));
+    const before = await pointsIn(page, "val/acc");
+    await hand.log("fox", '{"val/acc": 0.96}', 41);
+    await until("and points still come", async () => (await pointsIn(page, "val/acc")) === before + 1);
+    tab.complaints = tab.complaints.filter((text) => !text.includes("broken by the test"));
   });
 
   for (const run of ["owl", "fox"]) await hand.finish(run);
