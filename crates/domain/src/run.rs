@@ -44,6 +44,25 @@ pub struct RunOpened {
     pub job_type: String,
 }
 
+impl RunOpened {
+    /// An opening with `resume=None` that says nothing of the run but where it belongs.
+    pub fn new(command_id: CommandId, project_name: &str, launch_id: &str) -> Self {
+        Self {
+            command_id,
+            project_name: project_name.to_owned(),
+            project: None,
+            resume: Resume::Unspecified,
+            launch_id: launch_id.to_owned(),
+            label: String::new(),
+            name: String::new(),
+            notes: String::new(),
+            tags: Vec::new(),
+            group: String::new(),
+            job_type: String::new(),
+        }
+    }
+}
+
 /// Attributes changed after the opening; `None` leaves one as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunAttributesChanged {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use corral_domain::metric::MetricRegistered;
-use corral_domain::run::{Resume, RunOpened};
+use corral_domain::run::RunOpened;
 use corral_domain::{
     BuildId, Column, ColumnType, CommandId, Envelope, EventId, EventType, LogEpoch, LogId, OrganizationId, Partition,
     Position, ProjectId, RunEntry, RunId, StepGroup, StreamKey, Take, WriterId, WriterRange,
@@ -44,17 +44,8 @@ fn record(first: u64, entries: &[RunEntry]) -> Bytes {
 
 fn opened() -> RunEntry {
     RunEntry::Opened(Box::new(RunOpened {
-        command_id: CommandId::from_bytes([4; 16]),
-        project_name: "p".to_owned(),
         project: Some(ProjectId::from_bytes([2; 16])),
-        resume: Resume::Unspecified,
-        launch_id: "l".to_owned(),
-        label: String::new(),
-        name: String::new(),
-        notes: String::new(),
-        tags: Vec::new(),
-        group: String::new(),
-        job_type: String::new(),
+        ..RunOpened::new(CommandId::from_bytes([4; 16]), "p", "l")
     }))
 }
 

@@ -2,25 +2,14 @@
 
 use bytes::Bytes;
 use corral_domain::metric::MetricRegistered;
-use corral_domain::run::{FinishState, GapAccepted, GapReason, Resume, RunFinished, RunOpened};
+use corral_domain::run::{FinishState, GapAccepted, GapReason, RunFinished, RunOpened};
 use corral_domain::scalar::{ConfigEntry, Scalar};
 use corral_domain::{Column, CommandId, RunEntry, StepGroup, Value};
 
 /// What an opening is unless a test says otherwise: of a new launch, `resume=None`.
 pub fn opening(project: &str) -> RunOpened {
-    RunOpened {
-        command_id: CommandId::from_bytes(rand::random()),
-        project_name: project.to_owned(),
-        project: None,
-        resume: Resume::Unspecified,
-        launch_id: format!("launch-{:016x}", rand::random::<u64>()),
-        label: String::new(),
-        name: String::new(),
-        notes: String::new(),
-        tags: Vec::new(),
-        group: String::new(),
-        job_type: String::new(),
-    }
+    let launch = format!("launch-{:016x}", rand::random::<u64>());
+    RunOpened::new(CommandId::from_bytes(rand::random()), project, &launch)
 }
 
 pub fn registered(id: u32, name: &str) -> RunEntry {

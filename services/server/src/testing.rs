@@ -8,7 +8,7 @@ use bytes::Bytes;
 use corral_access::Secret;
 use corral_credentials::Credentials;
 use corral_domain::metric::MetricRegistered;
-use corral_domain::run::{Resume, RunOpened};
+use corral_domain::run::RunOpened;
 use corral_domain::{Column, ColumnType, CommandId, RunEntry, StepGroup};
 use corral_tasks::{Clock, Tasks};
 use corral_wire::proto;
@@ -136,17 +136,5 @@ impl Writer {
 }
 
 fn opening(run: &str) -> RunOpened {
-    RunOpened {
-        command_id: CommandId::from_bytes([run.len() as u8; 16]),
-        project_name: "p".to_owned(),
-        project: None,
-        resume: Resume::Unspecified,
-        launch_id: "l".to_owned(),
-        label: String::new(),
-        name: String::new(),
-        notes: String::new(),
-        tags: Vec::new(),
-        group: String::new(),
-        job_type: String::new(),
-    }
+    RunOpened::new(CommandId::from_bytes([run.len() as u8; 16]), "p", "l")
 }

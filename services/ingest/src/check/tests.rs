@@ -1,26 +1,14 @@
 //! A door judges shape and bounds, and names the field and the item.
 
 use corral_domain::metric::MetricRegistered;
-use corral_domain::run::{FinishState, GapAccepted, GapReason, ObjectLogged, Resume, RunFinished};
+use corral_domain::run::{FinishState, GapAccepted, GapReason, ObjectLogged, RunFinished};
 use corral_domain::scalar::{ConfigEntry, Scalar};
 use corral_domain::{Column, ColumnType, CommandId, ProjectId, TraceContext};
 
 use super::*;
 
 fn opened() -> RunOpened {
-    RunOpened {
-        command_id: CommandId::from_bytes([1; 16]),
-        project_name: "digits".to_owned(),
-        project: None,
-        resume: Resume::Unspecified,
-        launch_id: "launch".to_owned(),
-        label: String::new(),
-        name: String::new(),
-        notes: String::new(),
-        tags: Vec::new(),
-        group: String::new(),
-        job_type: String::new(),
-    }
+    RunOpened::new(CommandId::from_bytes([1; 16]), "digits", "launch")
 }
 
 fn points(rows: u32, columns: u32) -> RunEntry {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use corral_domain::limits::RECORD_BYTES_MAX;
 use corral_domain::metric::MetricRegistered;
 use corral_domain::outcome::Opening;
-use corral_domain::run::{ObjectLogged, Resume};
+use corral_domain::run::ObjectLogged;
 use corral_domain::{BuildId, LogEpoch, LogId, Micros, OrganizationId, StreamKey, WriterId};
 use corral_event_log::memory::MemoryLog;
 use corral_event_log::{EventLog, Extent, LogIdentity};
@@ -182,19 +182,7 @@ fn open_writer(acked_seq: u64, acked_log_epoch: LogEpoch, acked_actor: &str) -> 
 }
 
 fn opening() -> RunEntry {
-    RunEntry::Opened(Box::new(RunOpened {
-        command_id: CommandId::from_bytes([8; 16]),
-        project_name: "digits".to_owned(),
-        project: None,
-        resume: Resume::Unspecified,
-        launch_id: "launch".to_owned(),
-        label: String::new(),
-        name: String::new(),
-        notes: String::new(),
-        tags: Vec::new(),
-        group: String::new(),
-        job_type: String::new(),
-    }))
+    RunEntry::Opened(Box::new(RunOpened::new(CommandId::from_bytes([8; 16]), "digits", "launch")))
 }
 
 fn register(id: u32) -> RunEntry {
