@@ -1,6 +1,6 @@
 # Corral. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build dev lint
+.PHONY: help demo test bench build dev engines lint
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ build: ## the release binary target/release/corral and a wheel in dist/
 
 dev: ## server, page with hot reload, seeded data
 	@python3 demo/dev.py
+
+engines: ## Apache Kafka and Apache Cassandra on loopback, fetched once, until Ctrl-C
+	@PYTHONPATH=tests python3 -m engines
 
 lint: ## formatting, clippy, the rules of the house, the protocol
 	@python3 tests/run.py --only lint

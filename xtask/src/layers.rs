@@ -9,7 +9,14 @@ const LAYERS: [&[&str]; 8] = [
     &["corral-domain", "corral-spool", "corral-credentials"],
     &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault"],
     &["corral-access"],
-    &["corral-event-log-embedded", "corral-read-store-embedded", "corral-projection", "corral-query"],
+    &[
+        "corral-event-log-embedded",
+        "corral-event-log-kafka",
+        "corral-read-store-embedded",
+        "corral-read-store-scylla",
+        "corral-projection",
+        "corral-query",
+    ],
     &["corral-wire"],
     &["corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
     &["corral-server", "corral-python"],
@@ -21,9 +28,11 @@ const BESIDE: [(&str, &str); 3] =
     [("corral-e2e", "corral-testkit"), ("corral-web", "corral-query-service"), ("corral-web", "corral-ingest")];
 
 /// A backend depends on its trait crate, domain and the supervisor, and on nothing else of ours.
-const BACKENDS: [(&str, &[&str]); 2] = [
+const BACKENDS: [(&str, &[&str]); 4] = [
     ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-tasks"]),
+    ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-tasks"]),
     ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
+    ("corral-read-store-scylla", &["corral-domain", "corral-read-store", "corral-tasks"]),
 ];
 
 /// The one file that names a backend.
@@ -93,14 +102,21 @@ fn tests_only(path: &str, manifest: &toml::Table) -> Vec<String> {
 }
 
 fn backends_named() -> Vec<String> {
-    let names = ["corral_event_log_embedded", "corral_read_store_embedded"];
+    let names = [
+        "corral_event_log_embedded",
+        "corral_event_log_kafka",
+        "corral_read_store_embedded",
+        "corral_read_store_scylla",
+    ];
     let outside = |path: &str| {
         path != WIRING
             && !path.contains("/tests/")
             && !path.ends_with("/tests.rs")
             && !path.starts_with("tests/")
             && !path.starts_with("crates/event-log-embedded/")
+            && !path.starts_with("crates/event-log-kafka/")
             && !path.starts_with("crates/read-store-embedded/")
+            && !path.starts_with("crates/read-store-scylla/")
             && !path.starts_with("crates/testkit/")
             && !path.starts_with("xtask/")
     };

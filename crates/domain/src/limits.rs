@@ -143,6 +143,33 @@ pub const STORE_CACHE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const STORE_MEMTABLE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How long a commit of the embedded read store may wait for its sync; a power loss takes no more, and replay restores it.
 pub const STORE_PERSIST_EVERY_MS_MAX: u64 = 1_000;
+/// A CQL read store. How long connecting may take, one request with all its attempts, and one attempt.
+pub const CQL_CONNECT_MS_MAX: u64 = 8_000;
+pub const CQL_REQUEST_MS_MAX: u64 = 10_000;
+pub const CQL_ATTEMPT_MS_MAX: u64 = 4_000;
+/// How long a change of the schema may take until all nodes agree.
+pub const CQL_SCHEMA_MS_MAX: u64 = 60_000;
+/// The wait before another attempt: doubled each time, and shortened by chance so that waiters do not march in step.
+pub const CQL_BACKOFF_MS_MIN: u64 = 25;
+pub const CQL_BACKOFF_MS_MAX: u64 = 1_000;
+/// Requests under way of one process, and of one commit.
+pub const CQL_REQUESTS_MAX: usize = 256;
+pub const CQL_COMMIT_REQUESTS_MAX: usize = 32;
+/// What a batch gathers of one partition; a bigger mutation goes alone.
+pub const CQL_BATCH_BYTES_MAX: usize = 128 * 1024;
+pub const CQL_BATCH_ROWS_MAX: usize = 128;
+/// One mutation: engines refuse more than half a commit log segment (32 MiB unless set otherwise), and the protocol counts
+/// a batch's rows in 16 bits.
+pub const CQL_MUTATION_BYTES_MAX: usize = 15 * 1024 * 1024;
+pub const CQL_MUTATION_ROWS_MAX: usize = 65_535;
+/// Rows of one page where rows are small, and about how many bytes a page may have where they are not.
+pub const CQL_PAGE_ROWS_MAX: usize = 5_000;
+pub const CQL_PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Checkpoints that a partition of the log gathers before the older ones are deleted.
+pub const CQL_CHECKPOINT_ROWS_MAX: u32 = 256;
+/// Partition keys that a dump sorts at once, and partitions that it reads ahead.
+pub const CQL_DUMP_KEYS_MAX: usize = 100_000;
+pub const CQL_DUMP_READS_MAX: usize = 8;
 /// Builds that did not open, kept for whoever wants to know why.
 pub const STORE_ASIDE_COUNT_MAX: usize = 2;
 

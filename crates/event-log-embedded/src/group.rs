@@ -1,8 +1,8 @@
 //! Appends that share one sync, encoded as one batch each.
 
 use bytes::Bytes;
-use corral_domain::{Append, Micros, Offset, Partition};
-use corral_event_log::{Clock, LogError};
+use corral_domain::{Micros, Offset, Partition};
+use corral_event_log::{Appended, Clock, LogError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::{BATCH_HEADER_BYTES, BatchHead, Hash, RECORD_HEADER_BYTES, encode_batch, hash};
@@ -11,7 +11,7 @@ use crate::scan::{Full, INDEX_BYTES, IndexEntry};
 /// An append that waits to become durable.
 pub(crate) struct Waiting {
     pub(crate) records: Vec<Bytes>,
-    pub(crate) reply: oneshot::Sender<Result<Append, LogError>>,
+    pub(crate) reply: oneshot::Sender<Result<Appended, LogError>>,
     /// Room in the queue, given back when the append is answered.
     pub(crate) room: OwnedSemaphorePermit,
 }
@@ -49,8 +49,9 @@ pub(crate) struct Group {
 
 /// Where an append will be durable, and who wants to know.
 pub(crate) struct Answer {
-    reply: oneshot::Sender<Result<Append, LogError>>,
-    offset: Offset,
+    reply: oneshot::Sender<Result<Appended, LogError>>,
+    first: Offset,
+    count: usize,
     room: OwnedSemaphorePermit,
 }
 
@@ -77,15 +78,15 @@ impl Group {
         }
         let last_index_at = if indexed { Some(at) } else { last_index_at };
         self.stand = Stand { next: head.end(), last_time: head.last_time(), last_hash, last_index_at };
-        self.answers.push(Answer { reply, offset: Offset(next), room });
+        self.answers.push(Answer { reply, first: Offset(next), count: records.len(), room });
     }
 }
 
 impl Answer {
     pub(crate) fn acknowledge(self, partition: u16, allowed: Result<(), LogError>) {
-        let place = Append { partition: Partition(partition), offset: self.offset };
+        let places = Appended::consecutive(Partition(partition), self.first, self.count);
         drop(self.room);
         // A caller that went away does not need the answer.
-        let _ = self.reply.send(allowed.map(|()| place));
+        let _ = self.reply.send(allowed.map(|()| places));
     }
 }

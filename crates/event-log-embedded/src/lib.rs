@@ -31,8 +31,10 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use corral_domain::limits::{LOG_PARTITIONS_MAX, LOG_READ_BYTES_MAX};
-use corral_domain::{Append, LogEpoch, LogId, Offset, Partition};
-use corral_event_log::{Batch, Clock, EventLog, Extent, LogError, LogIdentity, check_append, check_partition};
+use corral_domain::{LogEpoch, LogId, Offset, Partition};
+use corral_event_log::{
+    Appended, Batch, Clock, EventLog, Extent, LogError, LogIdentity, check_append, check_partition,
+};
 use tokio::sync::oneshot;
 
 use crate::counters::Counters;
@@ -182,7 +184,7 @@ impl EventLog for EmbeddedLog {
         self.identity
     }
 
-    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError> {
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Appended, LogError> {
         check_append(&self.identity, partition, &records)?;
         let (_, queue) = self.lane(partition)?;
         self.poison.check()?;

@@ -62,9 +62,12 @@ fn payload(index: u64) -> Bytes {
 }
 
 async fn append(log: &dyn EventLog, partition: Partition, records: Vec<Bytes>) -> Offset {
+    let count = records.len();
     let append = log.append(partition, records).await.expect("the append is accepted");
     assert_eq!(append.partition, partition);
-    append.offset
+    assert_eq!(append.offsets.len(), count, "a place for each record");
+    assert!(append.offsets.is_sorted_by(|a, b| a.next() == *b), "one process appends: {:?}", append.offsets);
+    append.first().offset
 }
 
 async fn extent(log: &dyn EventLog, partition: Partition) -> Extent {

@@ -1,7 +1,7 @@
 //! The event log: the ordered ground state. Bytes only, shaped by what Corral needs of a log.
 //!
-//! A log has a fixed number of partitions; each is a dense sequence of records from offset 0. The owner of the log
-//! stamps each record's append time, monotonic per partition. Every implementation runs the suite in [`contract`].
+//! A log has a fixed number of partitions; each is a dense sequence of records from offset 0. The process that appends
+//! stamps each record's append time. Every implementation runs the suite in [`contract`].
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub offset: Offset,
-    /// Stamped by the log's owner, rising by at least 1 us per partition.
+    /// Stamped by whoever appends, rising by at least 1 us per partition and process. Where several processes append, theirs
+    /// cross: what counts is made from it in each stream.
     pub append_time: Micros,
     pub bytes: Bytes,
 }
@@ -61,9 +62,28 @@ pub struct Batch {
     pub holes: Vec<Hole>,
 }
 
+/// Where the records of one append lie, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub partition: Partition,
+    /// Of each record, rising. Consecutive where one process appends; where several do, others' records may lie between.
+    pub offsets: Vec<Offset>,
+}
+
+impl Appended {
+    /// Records that lie one behind the other.
+    pub fn consecutive(partition: Partition, first: Offset, count: usize) -> Self {
+        Self { partition, offsets: (first.0..first.0 + count as u64).map(Offset).collect() }
+    }
+
+    pub fn first(&self) -> Append {
+        Append { partition: self.partition, offset: self.offsets[0] }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The log cannot take the append now (disk full, draining): come back later. Nothing was appended.
+    /// The log cannot answer now (disk full, draining, no broker): come back later. What an append had may be there.
     #[error("the event log is not writable now: {0}")]
     Unavailable(String),
     /// A record is larger than `RECORD_BYTES_MAX`, or the batch is empty. Final.
@@ -72,6 +92,12 @@ pub enum LogError {
     /// The outcome is not known, or the device failed: the process must stop and look again from the disk.
     #[error("the event log failed: {0}")]
     Fatal(String),
+    /// The log ends before a record that it had acknowledged (a broker lost it): an alarm, the partition must stop.
+    #[error("partition {partition}: the log was truncated, it ended at {was} and ends at {end}")]
+    Truncated { partition: Partition, was: Offset, end: Offset },
+    /// Another log stands in this one's place: an alarm, nothing may be read from it or appended to it.
+    #[error("the log {expected} is gone, {found} is in its place")]
+    Replaced { expected: LogId, found: String },
     /// The position lies beyond the log's end, or below what was trimmed: an alarm, never a reset.
     #[error("partition {partition}: offset {offset} is out of range [{start}, {end}]")]
     OutOfRange { partition: Partition, offset: Offset, start: Offset, end: Offset },
@@ -82,10 +108,9 @@ pub enum LogError {
 pub trait EventLog: Send + Sync + 'static {
     fn identity(&self) -> LogIdentity;
 
-    /// Appends the records in their order, at consecutive offsets, and answers with the first one's place when **all are
-    /// durable**. The whole batch is appended or, as far as the caller may rely on it, none: after an error any prefix
-    /// may exist. Batches that one caller appends one after the other (awaiting neither) may land in any order.
-    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError>;
+    /// Appends the records in their order, at rising offsets, and answers with their places when **all are durable**. The
+    /// whole batch is appended or, as far as the caller may rely on it, none: after an error any part may exist. Batches that one caller appends one after the other (awaiting neither) may land in any order.
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Appended, LogError>;
 
     /// Reads from `from` at most about `bytes_max` bytes (at least one record if there is one, and never more than about
     /// `LOG_READ_BYTES_MAX`); empty at the tail.

@@ -9,10 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use corral_domain::limits::LOG_READ_BYTES_MAX;
-use corral_domain::{Append, Micros, Offset, Partition};
+use corral_domain::{Micros, Offset, Partition};
 use tokio::sync::watch;
 
-use crate::{Batch, Clock, EventLog, Extent, Hole, LogError, LogIdentity, Record, check_append, check_partition};
+use crate::{
+    Appended, Batch, Clock, EventLog, Extent, Hole, LogError, LogIdentity, Record, check_append, check_partition,
+};
 
 /// The log. Share it in an `Arc`.
 pub struct MemoryLog {
@@ -82,11 +84,11 @@ impl EventLog for MemoryLog {
         self.identity
     }
 
-    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError> {
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Appended, LogError> {
         check_append(&self.identity, partition, &records)?;
         let lane = self.lane(partition)?;
         let mut state = lane.lock();
-        let first = Offset(state.end());
+        let appended = Appended::consecutive(partition, Offset(state.end()), records.len());
         for bytes in records {
             let now = (self.clock)();
             let append_time = state.last_time.map_or(now, |last| now.max(Micros(last.0 + 1)));
@@ -95,7 +97,7 @@ impl EventLog for MemoryLog {
             state.records.push_back(Record { offset, append_time, bytes });
         }
         lane.tail.send_replace(Offset(state.end()));
-        Ok(Append { partition, offset: first })
+        Ok(appended)
     }
 
     async fn read(&self, partition: Partition, from: Offset, bytes_max: usize) -> Result<Batch, LogError> {

@@ -294,7 +294,9 @@ impl Reloads {
 
 pub(crate) fn log_halt(error: LogError) -> Halt {
     match error {
-        LogError::OutOfRange { .. } | LogError::Invalid(_) => Halt::Stop(error.to_string()),
+        LogError::OutOfRange { .. } | LogError::Truncated { .. } | LogError::Replaced { .. } | LogError::Invalid(_) => {
+            Halt::Stop(error.to_string())
+        }
         other => Halt::Store(StoreError::Unavailable(other.to_string())),
     }
 }

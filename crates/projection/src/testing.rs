@@ -121,17 +121,10 @@ fn add_row(group: &mut StepGroup, seq: u64, values: &[(u32, f64)]) {
 fn entry(item: &Item, writer: u8, seq: u64) -> RunEntry {
     match item {
         Item::Opened { launch, label, resume } => RunEntry::Opened(Box::new(RunOpened {
-            command_id: command(writer),
-            project_name: "p".to_owned(),
             project: Some(PROJECT),
             resume: *resume,
-            launch_id: launch.clone(),
             label: label.clone(),
-            name: String::new(),
-            notes: String::new(),
-            tags: Vec::new(),
-            group: String::new(),
-            job_type: String::new(),
+            ..RunOpened::new(command(writer), "p", launch)
         })),
         Item::Register(id) => RunEntry::MetricRegistered(MetricRegistered { id: *id, name: format!("m{id}") }),
         Item::Config(value) => RunEntry::ConfigChanged(vec![ConfigEntry {
@@ -184,7 +177,7 @@ pub(crate) fn log() -> Arc<MemoryLog> {
 }
 
 pub(crate) async fn append(log: &MemoryLog, bytes: Bytes) -> Offset {
-    log.append(ONE, vec![bytes]).await.expect("an append").offset
+    log.append(ONE, vec![bytes]).await.expect("an append").first().offset
 }
 
 pub(crate) fn handles(log: &Arc<MemoryLog>, store: &MemoryStore, limits: &Limits) -> Handles {

@@ -7,11 +7,9 @@ use std::sync::atomic::Ordering;
 
 use corral_domain::limits::{CONNECTION_WINDOW_BYTES_MAX, CONNECTION_WRITERS_MAX, DRAIN_RECONNECT_MS};
 use corral_domain::run::RunOpened;
-use corral_domain::{
-    Append, CommandId, EventType, Offset, Outcome, Partition, ProjectId, RunEntry, TraceContext, WriterRange,
-};
+use corral_domain::{Append, CommandId, EventType, Outcome, Partition, ProjectId, RunEntry, TraceContext, WriterRange};
 use corral_event_codec::encode_run_items;
-use corral_event_log::LogError;
+use corral_event_log::{Appended, LogError};
 use corral_tasks::Shutdown;
 use corral_wire::{ApiError, ErrorKind};
 use futures_util::stream::FuturesUnordered;
@@ -30,7 +28,7 @@ type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// What the connection waited for.
 enum Done {
-    Appended { partition: Partition, group: Vec<Pending>, end: Result<Append, LogError> },
+    Appended { partition: Partition, group: Vec<Pending>, end: Result<Appended, LogError> },
     Resolved { batch: Box<Batch>, opened: Box<RunOpened>, project: Result<ProjectId, ApiError> },
     Decided { handle: u32, outcome: Result<Outcome, ApiError> },
 }
@@ -236,8 +234,8 @@ impl Connection {
     async fn done(&mut self, done: Done) -> Result<(), ApiError> {
         match done {
             Done::Appended { partition, group, end } => {
-                let first = end.map_err(|error| log_error(&error))?;
-                self.appended(partition, group, first);
+                let places = end.map_err(|error| log_error(&error))?;
+                self.appended(partition, group, places);
             }
             Done::Resolved { batch, opened, project } => self.resolved(*batch, opened, project).await,
             Done::Decided { handle, outcome } => match outcome {
@@ -251,12 +249,12 @@ impl Connection {
         Ok(())
     }
 
-    /// The records of one append lie at consecutive offsets, in order.
-    fn appended(&mut self, partition: Partition, group: Vec<Pending>, first: Append) {
+    /// The records of one append lie at rising offsets.
+    fn appended(&mut self, partition: Partition, group: Vec<Pending>, places: Appended) {
         let mut again = Vec::new();
         let mut acks: BTreeMap<u32, (u64, Append)> = BTreeMap::new();
-        for (pending, offset) in group.into_iter().zip(first.offset.0..) {
-            let at = Append { partition, offset: Offset(offset) };
+        for (pending, offset) in group.into_iter().zip(places.offsets) {
+            let at = Append { partition, offset };
             let Some(writer) = self.writers.get_mut(&pending.handle) else { continue };
             if pending.what != What::Heartbeat {
                 match writer.acks.landed(pending.first, pending.last, at) {

@@ -63,7 +63,7 @@ async fn every_flip_is_found_when_the_log_is_opened() {
             last_named |= views.iter().any(|view| view.is_in_hole(view.tail - 1));
             (flips, with_loss) = (flips + 1, with_loss + u64::from(lost > 0));
             if byte % 16 == 0 {
-                let at = log.append(Partition(0), vec![payload(9)]).await.expect("the log goes on");
+                let at = log.append(Partition(0), vec![payload(9)]).await.expect("the log goes on").first();
                 assert_eq!(at.offset.0, whole[0].tail, "{what}");
                 drop(log);
                 let mut again = view(&open(sim)).await;

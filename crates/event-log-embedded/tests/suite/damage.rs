@@ -115,7 +115,7 @@ async fn what_is_lost_is_named_and_the_rest_is_served() {
 
 /// The log appends behind its tail, and shows the same holes when it is opened again.
 async fn goes_on(log: EmbeddedLog, sim: SimStorage, views: &[View], what: &str) {
-    let at = log.append(P0, vec![payload(9), payload(10)]).await.expect("the log goes on");
+    let at = log.append(P0, vec![payload(9), payload(10)]).await.expect("the log goes on").first();
     assert_eq!(at.offset.0, views[0].tail, "{what}");
     drop(log);
     for _ in 0..2 {
@@ -213,7 +213,7 @@ async fn a_damaged_log_goes_through_power_cuts_like_a_whole_one() {
         let before = view(&log).await;
         let mut acknowledged = Vec::new();
         for index in 0..8 {
-            let at = log.append(P0, vec![payload(index), payload(index + 50)]).await.expect("the log goes on");
+            let at = log.append(P0, vec![payload(index), payload(index + 50)]).await.expect("the log goes on").first();
             acknowledged.push((at.offset.0, [payload(index), payload(index + 50)], sim.now()));
         }
         drop(log);

@@ -36,7 +36,7 @@ async fn an_append_is_not_acknowledged_or_seen_before_its_sync() {
     faults.open();
     assert!(early.is_none(), "acknowledged while the sync was still going on");
     assert_eq!((tail, seen), (Offset(1), 1), "readers see what is durable");
-    assert_eq!(append.await.expect("acknowledged").offset, Offset(1));
+    assert_eq!(append.await.expect("acknowledged").first().offset, Offset(1));
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_full_disk_says_later_and_recovers_by_itself() {
             assert_eq!(seen, expected.len(), "reads go on");
             faults.full.store(false, Ordering::SeqCst);
         }
-        let at = log.append(P0, records.clone()).await.expect("space came back");
+        let at = log.append(P0, records.clone()).await.expect("space came back").first();
         assert_eq!(at.offset.0, expected.len() as u64);
         expected.extend(records);
     }

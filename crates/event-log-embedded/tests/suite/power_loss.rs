@@ -52,7 +52,7 @@ impl Workload {
 
     async fn append(&mut self, partition: Partition, count: u64) {
         let records = self.records(count);
-        let at = self.log.append(partition, records.clone()).await.expect("the append is acknowledged");
+        let at = self.log.append(partition, records.clone()).await.expect("the append is acknowledged").first();
         self.told.appends.push((at, records, self.sim.now()));
     }
 
@@ -68,7 +68,7 @@ impl Workload {
         self.faults.open();
         assert!(early.iter().all(Option::is_none), "acknowledged before its sync: {early:?}");
         for (records, place) in parts.into_iter().zip([a.await, b.await, c.await, d.await]) {
-            self.told.appends.push((place.expect("the append is acknowledged"), records, self.sim.now()));
+            self.told.appends.push((place.expect("the append is acknowledged").first(), records, self.sim.now()));
         }
     }
 
@@ -143,7 +143,7 @@ async fn recover(image: &Image, twice: bool, what: &str) -> (Vec<View>, SimStora
 async fn append_after(sim: SimStorage, views: &[View], what: &str) {
     let log = open(sim);
     for (partition, view) in (0..PARTITIONS).map(Partition).zip(views) {
-        let at = log.append(partition, vec![payload(1_000)]).await.expect("the append is acknowledged");
+        let at = log.append(partition, vec![payload(1_000)]).await.expect("the append is acknowledged").first();
         assert_eq!(at.offset.0, view.tail, "{what}");
         let batch = log.read(partition, at.offset, 1).await.expect("the read is answered");
         assert_eq!(batch.records[0].bytes, payload(1_000));

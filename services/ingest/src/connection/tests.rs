@@ -9,9 +9,9 @@ use corral_domain::limits::RECORD_BYTES_MAX;
 use corral_domain::metric::MetricRegistered;
 use corral_domain::outcome::Opening;
 use corral_domain::run::ObjectLogged;
-use corral_domain::{BuildId, LogEpoch, LogId, Micros, OrganizationId, StreamKey, WriterId};
+use corral_domain::{BuildId, LogEpoch, LogId, Micros, Offset, OrganizationId, StreamKey, WriterId};
 use corral_event_log::memory::MemoryLog;
-use corral_event_log::{EventLog, Extent, LogIdentity};
+use corral_event_log::{Appended, EventLog, Extent, LogIdentity};
 use corral_hub::Hub;
 use corral_projection::limits::Limits;
 use corral_projection::runner::{self, Runner};
@@ -49,7 +49,7 @@ impl EventLog for GatedLog {
     fn identity(&self) -> LogIdentity {
         self.inner.identity()
     }
-    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Append, LogError> {
+    async fn append(&self, partition: Partition, records: Vec<Bytes>) -> Result<Appended, LogError> {
         let mut gate = self.is_open.subscribe();
         gate.wait_for(|open| *open).await.expect("the gate is there");
         if self.fails.load(Ordering::SeqCst) {

@@ -1,0 +1,34 @@
+//! What differs from the schema is said table by table.
+
+use super::*;
+
+fn right(build: BuildId) -> Columns {
+    let of = |columns: [(&str, &str, &str); 3]| {
+        columns.into_iter().map(|(name, kind, of)| (name.to_owned(), (kind.to_owned(), of.to_owned()))).collect()
+    };
+    let mut columns: Columns =
+        Table::ALL.into_iter().map(|table| (table_name(build, name_of(table)), of(ROW_COLUMNS))).collect();
+    columns.insert(table_name(build, CHECKPOINT), of(CHECKPOINT_COLUMNS));
+    columns
+}
+
+#[test]
+fn every_difference_is_named() {
+    let build = BuildId(3);
+    assert_eq!(differences(&right(build), build), Vec::<String>::new());
+    assert_eq!(differences(&right(build), BuildId(4)).len(), Table::ALL.len() + 1);
+    let mut columns = right(build);
+    columns.remove("b3_tail");
+    let place = columns.get_mut("b3_checkpoint").unwrap();
+    place.remove("value");
+    place.insert("place".to_owned(), ("regular".to_owned(), "text".to_owned()));
+    // A later version may add columns and tables.
+    place.insert("more".to_owned(), ("regular".to_owned(), "text".to_owned()));
+    columns.insert("b3_more".to_owned(), BTreeMap::new());
+    let expect = [
+        "table b3_tail is missing",
+        "column place of table b3_checkpoint is regular text, not clustering blob",
+        "table b3_checkpoint has no column value",
+    ];
+    assert_eq!(differences(&columns, build), expect);
+}
