@@ -93,7 +93,7 @@ pub async fn verify(live: &dyn ReadStore, rebuilt: &dyn ReadStore) -> Result<Cou
                 return Err(Unequal::Different(found));
             }
         }
-        counts.0.insert(name(table), equal);
+        counts.0.insert(table.name(), equal);
     }
     if found.is_empty() { Ok(counts) } else { Err(Unequal::Different(found)) }
 }
@@ -256,29 +256,6 @@ impl Named {
             Table::Object => long()? < head.objects,
             _ => true,
         })
-    }
-}
-
-fn name(table: Table) -> &'static str {
-    match table {
-        Table::State => "state",
-        Table::Tail => "tail",
-        Table::SetDirectory => "set_directory",
-        Table::SetBlock => "set_block",
-        Table::Chunk => "chunk",
-        Table::Metric => "metric",
-        Table::WriterMetric => "writer_metric",
-        Table::Series => "series",
-        Table::SeriesStat => "series_stat",
-        Table::RunHead => "run_head",
-        Table::RunConfig => "run_config",
-        Table::RunRevision => "run_revision",
-        Table::Object => "object",
-        Table::Project => "project",
-        Table::ProjectName => "project_name",
-        Table::ProjectStat => "project_stat",
-        Table::DeadLetter => "dead_letter",
-        Table::MetricDef => "metric_def",
     }
 }
 

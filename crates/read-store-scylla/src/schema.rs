@@ -16,7 +16,7 @@ use crate::builds::Builds;
 use crate::cluster::Cluster;
 use crate::config::{ConnectError, Replication};
 use crate::failure::unreadable;
-use crate::statements::{self, CHECKPOINT, META_BUILD, META_TABLE, META_VERSION, Shared, name_of, table_name};
+use crate::statements::{self, CHECKPOINT, META_BUILD, META_TABLE, META_VERSION, Shared, table_name};
 
 /// The version that this program makes and reads.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -156,7 +156,7 @@ const CHECKPOINT_COLUMNS: [(&str, &str, &str); 3] =
     [("log_partition", "partition_key", "int"), ("place", "clustering", "blob"), ("value", "regular", "blob")];
 
 fn differences(columns: &Columns, build: BuildId) -> Vec<String> {
-    let tables = Table::ALL.map(|table| (table_name(build, name_of(table)), ROW_COLUMNS));
+    let tables = Table::ALL.map(|table| (table_name(build, table.name()), ROW_COLUMNS));
     let all = tables.into_iter().chain([(table_name(build, CHECKPOINT), CHECKPOINT_COLUMNS)]);
     let mut found = Vec::new();
     for (table, expect) in all {

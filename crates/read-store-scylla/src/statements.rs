@@ -149,19 +149,19 @@ impl Owned {
     pub fn text(self, keyspace: &Keyspace, build: BuildId) -> String {
         let of = |name: &str| format!("{}.{}", keyspace.as_str(), table_name(build, name));
         match self {
-            Self::Create(table) => create(&of(name_of(table)), purpose_of(table)),
+            Self::Create(table) => create(&of(table.name()), purpose_of(table)),
             Self::Insert(table) => {
-                let into = of(name_of(table));
+                let into = of(table.name());
                 format!("INSERT INTO {into} (partition_key, clustering_key, value) VALUES (?, ?, ?) USING TIMESTAMP ?")
             }
             Self::Delete(table) => {
                 format!(
                     "DELETE FROM {} USING TIMESTAMP ? WHERE partition_key = ? AND clustering_key = ?",
-                    of(name_of(table))
+                    of(table.name())
                 )
             }
             Self::Get(table) => {
-                format!("SELECT value FROM {} WHERE partition_key = ? AND clustering_key = ?", of(name_of(table)))
+                format!("SELECT value FROM {} WHERE partition_key = ? AND clustering_key = ?", of(table.name()))
             }
             Self::Scan { table, below, reverse } => {
                 let below = if below { " AND clustering_key < ?" } else { "" };
@@ -169,19 +169,19 @@ impl Owned {
                 format!(
                     "SELECT clustering_key, value FROM {} WHERE partition_key = ? AND clustering_key >= ?{below} \
                      ORDER BY clustering_key {order} LIMIT ?",
-                    of(name_of(table))
+                    of(table.name())
                 )
             }
-            Self::DumpKeys(table) => format!("SELECT DISTINCT partition_key FROM {}", of(name_of(table))),
+            Self::DumpKeys(table) => format!("SELECT DISTINCT partition_key FROM {}", of(table.name())),
             Self::DumpRowsAfter(table) | Self::DumpRows(table) => {
                 let from = if self == Self::DumpRows(table) { ">=" } else { ">" };
                 format!(
                     "SELECT clustering_key, value, WRITETIME(value) FROM {} WHERE partition_key = ? AND \
                      clustering_key {from} ? LIMIT ?",
-                    of(name_of(table))
+                    of(table.name())
                 )
             }
-            Self::Drop(table) => format!("DROP TABLE IF EXISTS {}", of(name_of(table))),
+            Self::Drop(table) => format!("DROP TABLE IF EXISTS {}", of(table.name())),
             Self::CreateCheckpoint => create_checkpoint(&of(CHECKPOINT)),
             Self::DropCheckpoint => format!("DROP TABLE IF EXISTS {}", of(CHECKPOINT)),
             Self::PutCheckpoint => {
@@ -226,29 +226,6 @@ pub fn build_of(table: &str) -> Option<BuildId> {
 }
 
 pub const CHECKPOINT: &str = "checkpoint";
-
-pub fn name_of(table: Table) -> &'static str {
-    match table {
-        Table::State => "state",
-        Table::Tail => "tail",
-        Table::SetDirectory => "set_directory",
-        Table::SetBlock => "set_block",
-        Table::Chunk => "chunk",
-        Table::Metric => "metric",
-        Table::WriterMetric => "writer_metric",
-        Table::Series => "series",
-        Table::SeriesStat => "series_stat",
-        Table::RunHead => "run_head",
-        Table::RunConfig => "run_config",
-        Table::RunRevision => "run_revision",
-        Table::Object => "object",
-        Table::Project => "project",
-        Table::ProjectName => "project_name",
-        Table::ProjectStat => "project_stat",
-        Table::DeadLetter => "dead_letter",
-        Table::MetricDef => "metric_def",
-    }
-}
 
 fn purpose_of(table: Table) -> &'static str {
     match table {

@@ -64,6 +64,30 @@ impl Table {
         Self::MetricDef,
     ];
 
+    /// As figures, and stores that name their tables, call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Tail => "tail",
+            Self::SetDirectory => "set_directory",
+            Self::SetBlock => "set_block",
+            Self::Chunk => "chunk",
+            Self::Metric => "metric",
+            Self::WriterMetric => "writer_metric",
+            Self::Series => "series",
+            Self::SeriesStat => "series_stat",
+            Self::RunHead => "run_head",
+            Self::RunConfig => "run_config",
+            Self::RunRevision => "run_revision",
+            Self::Object => "object",
+            Self::Project => "project",
+            Self::ProjectName => "project_name",
+            Self::ProjectStat => "project_stat",
+            Self::DeadLetter => "dead_letter",
+            Self::MetricDef => "metric_def",
+        }
+    }
+
     /// Whether a row of this table is written once, as a pure function of the events (and perhaps deleted later), rather
     /// than rewritten. A store with one committer and atomic commits may then write without looking.
     pub const fn is_appended(self) -> bool {

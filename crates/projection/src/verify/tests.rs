@@ -40,7 +40,7 @@ fn a_store_changed_by_hand_fails() {
         let counts = verify(&live, &rebuilt).await.expect("equal stores");
         let tables = ["state", "tail", "set_directory", "set_block", "chunk", "metric", "series_stat", "run_head"];
         assert!(tables.iter().all(|table| counts.0[table] > 0), "{counts:?}");
-        for table in Table::ALL.into_iter().filter(|table| counts.0[name(*table)] > 0) {
+        for table in Table::ALL.into_iter().filter(|table| counts.0[table.name()] > 0) {
             for (round, value) in [(0, None), (2, Some(Bytes::from_static(b"\x01changed")))] {
                 let mut side = Side::new(&live, table);
                 let row = side.peek().await.expect("a dump").expect("a row that is named");

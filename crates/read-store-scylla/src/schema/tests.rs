@@ -7,7 +7,7 @@ fn right(build: BuildId) -> Columns {
         columns.into_iter().map(|(name, kind, of)| (name.to_owned(), (kind.to_owned(), of.to_owned()))).collect()
     };
     let mut columns: Columns =
-        Table::ALL.into_iter().map(|table| (table_name(build, name_of(table)), of(ROW_COLUMNS))).collect();
+        Table::ALL.into_iter().map(|table| (table_name(build, table.name()), of(ROW_COLUMNS))).collect();
     columns.insert(table_name(build, CHECKPOINT), of(CHECKPOINT_COLUMNS));
     columns
 }

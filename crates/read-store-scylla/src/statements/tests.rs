@@ -85,7 +85,7 @@ fn keyspaces_that_would_need_quotes_are_refused() {
 #[test]
 fn a_table_tells_its_build() {
     for table in Table::ALL {
-        assert_eq!(build_of(&table_name(BuildId(17), name_of(table))), Some(BuildId(17)));
+        assert_eq!(build_of(&table_name(BuildId(17), table.name())), Some(BuildId(17)));
     }
     for name in ["meta", "b_tail", "bx_tail", "b1", "1_tail", "b99999999999_tail"] {
         assert_eq!(build_of(name), None, "{name}");
