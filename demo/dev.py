@@ -19,6 +19,7 @@ if sys.version_info < (3, 9):
 
 os.environ.setdefault("CORRAL_DEMO_PROFILE", "dev")
 
+import children
 import needs
 import server as serving
 import steps
@@ -28,7 +29,6 @@ PAGE_PORT = 5173
 PAGE_PORTS_TRIED = 10
 PROJECT = "seeded"
 LIVE_RUNS = 2
-SEED_END_SECONDS_MAX = 70
 PAGE_START_SECONDS_MAX = 30
 
 
@@ -40,15 +40,15 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = serving.Server(clone.server, clone.home / "dev", clone.env)
-    children: list[subprocess.Popen] = []
+    started: list[subprocess.Popen] = []
     try:
         steps.build_all(clone, steps.Progress())
         fresh = not (server.data / "seeded").exists()
         server.start(serving.free_port())
         port = _page_port()
-        children = [_page(server, clone, port), _seed(server, clone, fresh)]
-        print(f"\n  Open this:  {_link(server, children[0], port)}\n\n  Edit services/web/ui/src; the page follows. Ctrl-C ends it.\n", flush=True)
-        return _watch(server, children)
+        started = [_page(server, clone, port), _seed(server, clone, fresh)]
+        print(f"\n  Open this:  {_link(server, started[0], port)}\n\n  Edit services/web/ui/src; the page follows. Ctrl-C ends it.\n", flush=True)
+        return _watch(server, started[0])
     except steps.StepFailed:
         return 1
     except serving.ServerFailed as error:
@@ -59,8 +59,7 @@ def main() -> int:
         print("\nEnding the page, the runs and the server ...", flush=True)
         return 0
     finally:
-        for child in children:
-            _end(child)
+        children.end(started)
         server.stop()
 
 
@@ -109,8 +108,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _watch(server: serving.Server, children: list[subprocess.Popen]) -> int:
-    page = children[0]
+def _watch(server: serving.Server, page: subprocess.Popen) -> int:
     while server.alive():
         if page.poll() is not None:
             print("The page with hot reload has ended.", file=sys.stderr)
@@ -118,17 +116,6 @@ def _watch(server: serving.Server, children: list[subprocess.Popen]) -> int:
         time.sleep(0.3)
     print(f"The server has ended; its log is {server.home}/log/server.log", file=sys.stderr)
     return 1
-
-
-def _end(child: subprocess.Popen) -> None:
-    if child.poll() is not None:
-        return
-    os.killpg(child.pid, signal.SIGINT)
-    try:
-        child.wait(SEED_END_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 if sys.version_info < (3, 9):
     sys.exit("make demo needs Python >= 3.9; this is " + sys.version.split()[0])
 
+import children
 import needs
 import server as serving
 import steps
@@ -26,7 +27,6 @@ import steps
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ("adam", "momentum", "hot")
 PROJECT = "digits"
-TRAINER_END_SECONDS_MAX = 70
 
 TRY = """
   While it trains:
@@ -93,12 +93,12 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
         return 1 if any(codes) else 0
     except KeyboardInterrupt:
         print("\nEnding the trainings and the server ...", flush=True)
-        _end(trainers)
+        children.end(trainers)
         server.stop()
         print(f"Stopped. The data stays in {_named(server.home)}; make demo shows it again.")
         return 0
     finally:
-        _end(trainers)
+        children.end(trainers)
         server.stop()
 
 
@@ -162,20 +162,6 @@ def _tell(codes: list[int], server: serving.Server) -> None:
             print(f"  {recipe}: ended with code {code}; see {_named(server.home)}/log/train-{recipe}.log")
     if not any(codes):
         print("  All three have finished. The page stays until Ctrl-C.", flush=True)
-
-
-def _end(trainers: list[subprocess.Popen]) -> None:
-    """As Ctrl-C would end them: they say goodbye to the server within their own bound."""
-    living = [trainer for trainer in trainers if trainer.poll() is None]
-    for trainer in living:
-        trainer.send_signal(signal.SIGINT)
-    until = time.monotonic() + TRAINER_END_SECONDS_MAX
-    for trainer in living:
-        try:
-            trainer.wait(max(0.1, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            trainer.kill()
-            trainer.wait()
 
 
 if __name__ == "__main__":
