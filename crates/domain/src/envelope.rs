@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::id::{Actor, CommandId, EventId, WriterId};
+use crate::id::{Actor, CommandId, EventId, LogId, WriterId};
+use crate::position::{LogEpoch, Micros, Offset, Partition};
 use crate::run::Take;
 use crate::stream::StreamKey;
 
@@ -32,6 +33,19 @@ pub struct TraceContext {
     pub tracestate: String,
 }
 
+/// Where a record that was pushed from another log lay there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    pub log_id: LogId,
+    pub log_epoch: LogEpoch,
+    pub partition: Partition,
+    pub offset: Offset,
+    /// When it was first appended, whichever logs it has been through since.
+    pub append_time: Micros,
+    /// A hole lay before it: what the deduplication stage made of it there it makes of it here.
+    pub after_hole: bool,
+}
+
 /// One record's envelope; the append time is the log's, in the record's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -55,6 +69,20 @@ pub struct Envelope {
     /// The data key that encrypts the payload; empty: none.
     pub sealed_with: String,
     pub payload: Bytes,
+    /// `None`: it was first appended to this log.
+    pub pushed: Option<Pushed>,
+}
+
+impl Envelope {
+    /// The append time that counts, before each stream makes its own rise: `stamp` is this log's.
+    pub fn append_time(&self, stamp: Micros) -> Micros {
+        self.pushed.map_or(stamp, |pushed| pushed.append_time)
+    }
+
+    /// Whether a hole lay before it, here or where it was pushed from.
+    pub fn after_hole(&self, hole_before: bool) -> bool {
+        hole_before || self.pushed.is_some_and(|pushed| pushed.after_hole)
+    }
 }
 
 /// What this build can read (`Envelope::min_reader_version`) and writes (`schema_version`).

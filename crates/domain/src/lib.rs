@@ -16,7 +16,7 @@ pub mod run;
 pub mod scalar;
 pub mod stream;
 
-pub use envelope::{Envelope, EventType, TraceContext, WriterRange};
+pub use envelope::{Envelope, EventType, Pushed, TraceContext, WriterRange};
 pub use id::{Actor, CommandId, EventId, IdError, LogId, OrganizationId, ProjectId, RunId, WriterId};
 pub use outcome::Outcome;
 pub use point::{Column, ColumnType, StepGroup, Value};

@@ -1,8 +1,8 @@
 //! The envelope.
 
 use corral_domain::{
-    Actor, CommandId, Envelope, EventId, EventType, OrganizationId, StreamKey, StreamKind, Take, TraceContext,
-    WriterId, WriterRange,
+    Actor, CommandId, Envelope, EventId, EventType, LogEpoch, LogId, Micros, Offset, OrganizationId, Partition, Pushed,
+    StreamKey, StreamKind, Take, TraceContext, WriterId, WriterRange,
 };
 
 use crate::{InvalidEvent, proto};
@@ -36,6 +36,14 @@ pub(crate) fn to_proto(envelope: &Envelope) -> proto::Envelope {
         }),
         sealed_with: envelope.sealed_with.clone(),
         payload: envelope.payload.clone(),
+        pushed: envelope.pushed.map(|pushed| proto::Pushed {
+            log_id: pushed.log_id.as_bytes().to_vec().into(),
+            log_epoch: pushed.log_epoch.0,
+            partition: u32::from(pushed.partition.0),
+            offset: pushed.offset.0,
+            append_time_us: pushed.append_time.0,
+            after_hole: pushed.after_hole,
+        }),
     }
 }
 
@@ -74,6 +82,20 @@ pub(crate) fn from_proto(proto: proto::Envelope) -> Result<Envelope, InvalidEven
             .unwrap_or_default(),
         sealed_with: proto.sealed_with,
         payload: proto.payload,
+        pushed: proto.pushed.map(pushed).transpose()?,
+    })
+}
+
+fn pushed(proto: proto::Pushed) -> Result<Pushed, InvalidEvent> {
+    let partition = u16::try_from(proto.partition)
+        .map_err(|_| InvalidEvent::new("pushed.partition", format!("{} is not below 65536", proto.partition)))?;
+    Ok(Pushed {
+        log_id: LogId::from_slice(&proto.log_id)?,
+        log_epoch: LogEpoch(proto.log_epoch),
+        partition: Partition(partition),
+        offset: Offset(proto.offset),
+        append_time: Micros(proto.append_time_us),
+        after_hole: proto.after_hole,
     })
 }
 

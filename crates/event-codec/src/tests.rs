@@ -87,7 +87,20 @@ fn envelope() -> Envelope {
         trace: TraceContext { traceparent: "00-1".into(), tracestate: String::new() },
         sealed_with: String::new(),
         payload: encode_run_items(&entries()),
+        pushed: None,
     }
+}
+
+fn pushed() -> Envelope {
+    let pushed = Pushed {
+        log_id: LogId::from_bytes([6; 16]),
+        log_epoch: LogEpoch(2),
+        partition: Partition(3),
+        offset: Offset(1 << 40),
+        append_time: Micros(-7),
+        after_hole: true,
+    };
+    Envelope { pushed: Some(pushed), payload: Bytes::new(), ..envelope() }
 }
 
 #[test]
@@ -107,6 +120,10 @@ fn golden_bytes_of_version_1() {
     let golden = include_str!("../golden/v1.hex");
     let hex: String = encode_envelope(&envelope()).iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(hex, golden.trim());
+    let golden = include_str!("../golden/v1-pushed.hex");
+    let hex: String = encode_envelope(&pushed()).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, golden.trim());
+    assert_eq!(decode_envelope(&encode_envelope(&pushed())).unwrap(), pushed());
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn record(first: u64, entries: &[RunEntry]) -> Bytes {
         command_id: None,
         take: Take(1),
         trace: Default::default(),
+        pushed: None,
         sealed_with: String::new(),
         writer: Some(WriterRange { writer: WriterId::from_bytes([3; 16]), epoch: 1, first, last }),
         payload: corral_event_codec::encode_run_items(entries),

@@ -35,7 +35,7 @@ impl Deduplication {
         let Some(range) = range else { return Said::NoItems };
         let standing = self.0.entry((range.writer, range.epoch, envelope.actor.clone())).or_default();
         let place = Place { hw: standing.hw, open: &standing.open };
-        match stage(place, range.first, range.last, hole_before) {
+        match stage(place, range.first, range.last, envelope.after_hole(hole_before)) {
             Staged::Skip => Said::Skipped { hw: standing.hw },
             Staged::Apply { hw, keep, mut open } => {
                 // As the run's projection does it: behind a hole it may only lack what was jumped over.

@@ -34,7 +34,7 @@ pub(crate) struct Arrived<'a> {
     pub(crate) envelope: &'a Envelope,
     pub(crate) offset: Offset,
     pub(crate) stamp: Micros,
-    /// The partition has a hole below this offset.
+    /// The partition has a hole below this offset, or had one where the record was pushed from.
     pub(crate) hole_before: bool,
 }
 
@@ -148,7 +148,10 @@ impl Run {
         }
         let now = Micros(arrived.stamp.0.max(self.head.append_time.0.saturating_add(1)));
         let (verdict, moved) = match arrived.envelope.kind {
-            EventType::RunHeartbeat if self.head.take.0 > 0 => (Verdict::Applied, true),
+            // One that was pushed again is not later than what is known, and must leave no trace: it has no seq.
+            EventType::RunHeartbeat if self.head.take.0 > 0 && arrived.stamp > self.head.append_time => {
+                (Verdict::Applied, true)
+            }
             EventType::RunHeartbeat => (Verdict::Skipped, false),
             EventType::RunItems => self.items(arrived, now, limits, out),
             EventType::ProjectNameClaimed => {

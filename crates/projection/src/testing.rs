@@ -163,6 +163,7 @@ pub(crate) fn envelope(stream: StreamKey, kind: EventType, writer: Option<Writer
         command_id: None,
         take: Take(1),
         trace: Default::default(),
+        pushed: None,
         sealed_with: String::new(),
         writer,
         payload,

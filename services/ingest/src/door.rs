@@ -121,6 +121,7 @@ impl IngestDoor {
             command_id: of.command_id,
             take: Take(of.take),
             trace: of.trace,
+            pushed: None,
             sealed_with: String::new(),
             payload: of.payload,
         });

@@ -19,6 +19,7 @@ fn record(writer: u8, first: u64, last: u64) -> Envelope {
         command_id: None,
         take: Take(1),
         trace: TraceContext::default(),
+        pushed: None,
         sealed_with: String::new(),
         payload: Bytes::new(),
     }

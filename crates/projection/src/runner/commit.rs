@@ -126,13 +126,15 @@ impl Runner {
         let limits = &self.handles.limits;
         let run = match self.streams.get_mut(stream).map(|cached| &mut cached.stream) {
             Some(Stream::Organization(names)) => {
-                return Ok(names.apply(envelope, record.offset, record.append_time, rows));
+                let stamp = envelope.append_time(record.append_time);
+                return Ok(names.apply(envelope, record.offset, stamp, rows));
             }
             Some(Stream::Run(run)) => run,
             None => return Ok(Verdict::DeadLetter(Refused::content("no projection knows this stream"))),
         };
-        let (offset, stamp) = (record.offset, record.append_time);
-        let verdict = run.apply(&Arrived { envelope, offset, stamp, hole_before: self.hole_before }, limits, rows);
+        let (offset, stamp) = (record.offset, envelope.append_time(record.append_time));
+        let hole_before = envelope.after_hole(self.hole_before);
+        let verdict = run.apply(&Arrived { envelope, offset, stamp, hole_before }, limits, rows);
         if verdict != Verdict::Applied || envelope.kind != EventType::RunItems {
             return Ok(verdict);
         }
