@@ -8,7 +8,7 @@ use crate::{against_list, root, sources};
 const LAYERS: [&[&str]; 8] = [
     &["corral-domain", "corral-spool", "corral-credentials"],
     &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault"],
-    &["corral-access"],
+    &["corral-access", "corral-segment"],
     &[
         "corral-event-log-embedded",
         "corral-event-log-kafka",
@@ -29,7 +29,7 @@ const BESIDE: [(&str, &str); 3] =
 
 /// A backend depends on its trait crate, domain and the supervisor, and on nothing else of ours.
 const BACKENDS: [(&str, &[&str]); 4] = [
-    ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-tasks"]),
+    ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-segment", "corral-tasks"]),
     ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-tasks"]),
     ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
     ("corral-read-store-scylla", &["corral-domain", "corral-read-store", "corral-tasks"]),

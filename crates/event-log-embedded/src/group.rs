@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use corral_domain::{Micros, Offset, Partition};
 use corral_event_log::{Appended, Clock, LogError};
+use corral_segment::format::{BATCH_HEADER_BYTES, BatchHead, Full, Hash, RECORD_HEADER_BYTES, encode_batch, hash};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::format::{BATCH_HEADER_BYTES, BatchHead, Hash, RECORD_HEADER_BYTES, encode_batch, hash};
-use crate::scan::{Full, INDEX_BYTES, IndexEntry};
+use crate::scan::{INDEX_BYTES, IndexEntry};
 
 /// An append that waits to become durable.
 pub(crate) struct Waiting {

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use corral_domain::limits::LOG_OPEN_FILES_MAX;
 use corral_domain::{Offset, Partition};
 use corral_event_log::{Batch, Extent, Hole, LogError};
+use corral_segment::format::records;
 use tokio::sync::watch;
 
-use crate::format::records;
 use crate::scan::IndexEntry;
 use crate::storage::{OpenMode, Storage, StorageFile};
 use crate::window::Window;

@@ -51,7 +51,6 @@ use crate::writer::{Shared, Writer};
 mod company;
 mod counters;
 pub mod disk;
-mod format;
 mod group;
 mod lane;
 mod planted;

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use corral_domain::{Micros, Offset, Partition};
 use corral_event_log::{Hole, LogError, LogIdentity};
+use corral_segment::format::{DATA_START, Decoded, FOOTER_BATCH_BYTES, Full, HEADER_BYTES, Hash, SegmentHeader};
 
-use crate::format::{DATA_START, Decoded, FOOTER_BATCH_BYTES, HEADER_BYTES, Hash, SegmentHeader};
 use crate::lane::{LaneState, Segment};
 use crate::planted;
-use crate::scan::{Full, Scan, scan};
+use crate::scan::{Scan, scan};
 use crate::slots::{self, Found, Slot, SlotFile, SlotKind};
 use crate::storage::{OpenMode, Storage, StorageFile};
 use crate::window::Window;
@@ -174,7 +174,7 @@ fn rescue_header(
         if let Some(frame) = Window::new(file, salt, size, FOOTER_BATCH_BYTES).frame(at)? {
             // Behind damage to the first batch no hash is known, and none is asked for.
             let (previous, last_time) = (frame.head.previous, Micros(i64::MIN));
-            return Ok(Some(SegmentHeader { identity, partition, base, salt, previous, last_time }));
+            return Ok(Some(SegmentHeader { identity, partition, base, salt, previous, last_time, sparse: false }));
         }
     }
     Ok(None)
@@ -377,6 +377,6 @@ pub(crate) fn failed(path: &str, error: &io::Error) -> LogError {
 }
 
 pub(crate) fn newer(path: &str, version: u16) -> LogError {
-    let own = crate::format::FORMAT_VERSION;
+    let own = corral_segment::format::FORMAT_VERSION;
     LogError::Fatal(format!("{path} has format version {version}, this program knows {own}: use a newer one"))
 }

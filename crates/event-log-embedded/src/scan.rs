@@ -7,9 +7,8 @@
 use std::io;
 
 use corral_domain::Micros;
-use sha2::{Digest, Sha256};
+use corral_segment::format::{BatchHead, DATA_START, Full, Hash, SegmentHeader, footer_digest, hash};
 
-use crate::format::{BatchHead, DATA_START, HEADER_BYTES, Hash, SegmentHeader, footer_digest, hash};
 use crate::storage::StorageFile;
 use crate::window::Window;
 
@@ -145,27 +144,5 @@ impl Walk {
         scan.end = head.first;
         scan.end_at = found_at;
         self.previous = None;
-    }
-}
-
-/// The digest that a footer carries, made from the hashes of the batches as they are written.
-#[derive(Clone)]
-pub(crate) struct Full {
-    digest: Sha256,
-    pub(crate) batches: u64,
-}
-
-impl Full {
-    pub(crate) fn new(header: &[u8; HEADER_BYTES]) -> Self {
-        Self { digest: Sha256::new_with_prefix(header), batches: 0 }
-    }
-
-    pub(crate) fn add(&mut self, batch: &Hash) {
-        self.digest.update(batch);
-        self.batches += 1;
-    }
-
-    pub(crate) fn finish(&self) -> [u8; 32] {
-        self.digest.clone().finalize().into()
     }
 }

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 
 use corral_domain::LogId;
+use corral_segment::format::{Decoded, FORMAT_VERSION, bytes_at, u16_at, u32_at, u64_at};
 
-use crate::format::{Decoded, FORMAT_VERSION, bytes_at, u16_at, u32_at, u64_at};
 use crate::storage::{OpenMode, Storage, StorageFile, sync_failed};
 
 /// One slot, and so one sector.

@@ -10,17 +10,17 @@ use std::time::Duration;
 use corral_domain::Offset;
 use corral_domain::limits::LOG_GROUP_BYTES_MAX;
 use corral_event_log::{Clock, LogError, LogIdentity};
+use corral_segment::format::{BatchHead, DATA_START, Full, SegmentHeader, encode_footer};
 
 use crate::company::{Came, Company};
 use crate::counters::{Counters, add};
-use crate::format::{BatchHead, DATA_START, SegmentHeader, encode_footer};
 use crate::group::{Group, Stand, Waiting};
 use crate::lane::{Lane, Segment};
 use crate::planted;
 use crate::poison::Poison;
 use crate::queue::{Queue, Request, Taken};
 use crate::recover::{Active, Recovered, TEMPORARY_SUFFIX, partition_dir, segment_path, start_path};
-use crate::scan::{Full, IndexEntry};
+use crate::scan::IndexEntry;
 use crate::slots::{self, Slot, SlotFile, SlotKind};
 use crate::storage::{OpenMode, Storage, StorageFile, may_pass, sync_failed};
 
@@ -276,7 +276,8 @@ impl Writer {
         let device_failed = |error: io::Error| Failure::Device(format!("sync of a new segment: {error}"));
         let file = storage.open(&temporary, OpenMode::New).map_err(failed)?;
         let (identity, partition, base) = (self.shared.identity, self.partition, Offset(next));
-        let header = SegmentHeader { identity, partition, base, salt: random_salt(), previous, last_time };
+        let header =
+            SegmentHeader { identity, partition, base, salt: random_salt(), previous, last_time, sparse: false };
         let copy = header.encode();
         let ahead = self.shared.segment_bytes_max.clamp(DATA_START, ALLOCATE_BYTES);
         let made = reserve(&*file, ahead, DATA_START).and_then(|allocated| {

@@ -15,6 +15,7 @@ fn header() -> SegmentHeader {
         salt: 0x1122_3344_5566_7788,
         previous: [0xb2; 16],
         last_time: Micros(1_700_000_000_000_000),
+        sparse: false,
     }
 }
 
