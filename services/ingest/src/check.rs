@@ -4,9 +4,9 @@ use bytes::Bytes;
 use corral_domain::limits::{BATCH_BYTES_MAX, ITEM_BYTES_MAX, TRACE_BYTES_MAX};
 use corral_domain::run::RunOpened;
 use corral_domain::{RunEntry, StepGroup};
-use corral_event_codec::{decode_run_items, encode_run_items, item_count};
-use corral_wire::codec::check_known;
-use corral_wire::{ApiError, proto};
+use corral_event_codec::{RawItems, encode_run_items, item_count};
+use corral_wire::ApiError;
+use corral_wire::codec::refuse_unknown;
 
 use crate::canonical::make_canonical;
 use crate::frame::Batch;
@@ -33,9 +33,12 @@ pub fn check(batch: &Batch) -> Result<Checked, ApiError> {
     if batch.trace.traceparent.len() > TRACE_BYTES_MAX || batch.trace.tracestate.len() > TRACE_BYTES_MAX {
         return Err(ApiError::invalid("trace", format!("must be at most {TRACE_BYTES_MAX} bytes a part")));
     }
-    // The log would keep a field that no projection of this build knows.
-    check_known::<proto::RunItems>("corral.v1.RunItems", &batch.items)?;
-    let mut entries = decode_run_items(&batch.items)?;
+    let raw = RawItems::decode(&batch.items)?;
+    if !raw.are_all_of(&batch.items) {
+        // The log would keep a field that no projection of this build knows.
+        refuse_unknown("corral.v1.RunItems", &batch.items)?;
+    }
+    let mut entries = raw.check()?;
     let items = item_count(&entries);
     if items == 0 {
         return Err(ApiError::invalid("items", "is empty"));

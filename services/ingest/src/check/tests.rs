@@ -127,3 +127,25 @@ fn every_cut_of_a_batch_is_refused_or_counted() {
         check(&cut).expect_err("a cut batch does not count its items");
     }
 }
+
+/// The message of a finished writer, with `more` in it.
+fn finished_with(more: &[u8]) -> Batch {
+    let known = [0x08, 0x01, 0x20, 0x02];
+    let finished = [&known[..], more].concat();
+    let entry = [&[0x22, finished.len() as u8][..], &finished].concat();
+    Batch { items: [&[0x0a, entry.len() as u8][..], &entry].concat().into(), ..batch(2, 2, &[register()]) }
+}
+
+#[test]
+fn a_field_that_is_not_known_is_refused_by_its_number() {
+    check(&finished_with(&[])).expect("what is known");
+    let negative = [0x10, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    check(&finished_with(&negative)).expect("exit code -1, in five bytes");
+    // Field 99: 2 bytes of key, 1 of length, 2 of value.
+    let unknown = [0x9a, 0x06, 0x02, 0x00, 0x00];
+    refuses(&finished_with(&unknown), "RunFinished.99", None);
+    // As long together as exit code -1 in ten bytes.
+    refuses(&finished_with(&[&negative[..], &unknown].concat()), "RunFinished.99", None);
+    let entry = batch(2, 2, &[register()]);
+    refuses(&Batch { items: [&entry.items[..], &unknown].concat().into(), ..entry }, "RunItems.99", None);
+}
