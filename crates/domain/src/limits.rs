@@ -72,6 +72,20 @@ pub const DRAIN_STORAGE_MS_MAX: u64 = 20_000;
 pub const DRAIN_TELEMETRY_MS_MAX: u64 = 5_000;
 /// Messages that the hub keeps for a slow subscriber before that one is told to reload.
 pub const HUB_MESSAGES_MAX: usize = 4_096;
+/// A lease on partitions. A member counts a beat and looks at the others so often; believes for so long after a beat; is given
+/// up when others saw one beat for so long, which is longer by more than clocks differ, and shorter than 10 s by two looks.
+pub const LEASE_BEAT_MS: u64 = 2_000;
+pub const LEASE_LOOK_MS: u64 = 500;
+pub const LEASE_OWN_MS_MAX: u64 = 6_000;
+pub const LEASE_STALE_MS_MIN: u64 = 8_000;
+/// A member whose beat was not seen to change for so long is given no partition; one that is free for so long is anybody's.
+pub const LEASE_FRESH_MS_MAX: u64 = 4_000;
+pub const LEASE_ORPHAN_MS_MAX: u64 = 2_000;
+/// One request to the table of leases, and the wait before it is made again.
+pub const LEASE_ASK_MS_MAX: u64 = 1_500;
+pub const LEASE_RETRY_MS: u64 = 250;
+/// How long a runner whose partition goes elsewhere may take to finish its commit.
+pub const RUNNER_LEAVE_MS_MAX: u64 = 3_000;
 /// A row's partition key and clustering key together: what every store can take.
 pub const STORE_KEY_BYTES_MAX: usize = 4_096;
 
@@ -194,5 +208,10 @@ pub const SESSION_SUBSCRIPTIONS_MAX: usize = 512;
 pub const SESSION_FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const SESSION_FRAMES_MAX: usize = 8;
 pub const SESSION_SEND_MS_MAX: u64 = 30_000;
-/// Rights of an open session are asked again, and the peer is pinged, so often.
+/// Rights of an open session are asked again so often.
 pub const SESSION_RECHECK_MS: u64 = 30_000;
+/// A session that has had nothing to say for so long says that it lives.
+pub const SESSION_MARK_MS: u64 = 5_000;
+/// A browser is pinged so often; one that has left so many without any answer is gone.
+pub const SESSION_PING_MS: u64 = 10_000;
+pub const SESSION_PINGS_UNANSWERED_MAX: u32 = 3;

@@ -66,14 +66,16 @@ impl Socket {
         let _ = self.0.send(Message::Text(text.into())).await;
     }
 
-    /// The next frame; `None`: the session has ended.
+    /// The next frame that says something; `None`: the session has ended.
     pub async fn next(&mut self) -> Option<session_response::Frame> {
         let next = async {
             loop {
                 match self.0.next().await {
                     Some(Ok(Message::Binary(bytes))) => {
                         let response = proto::SessionResponse::decode(bytes).expect("a frame of the protocol");
-                        return response.frame;
+                        if !matches!(response.frame, Some(session_response::Frame::Mark(_))) {
+                            return response.frame;
+                        }
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     _ => return None,

@@ -2,7 +2,8 @@
 //!
 //! The same frames over a WebSocket ([`socket`]) and a gRPC stream ([`rpc`]). A subscription is asked for its next answer
 //! only when the frame before has been taken, so a slow reader gets fewer, newer answers, and one that takes nothing for
-//! `SESSION_SEND_MS_MAX` is dropped. Rights are asked again every `SESSION_RECHECK_MS`.
+//! `SESSION_SEND_MS_MAX` is dropped. Rights are asked again every `SESSION_RECHECK_MS`. Neither side takes silence for peace: a
+//! mark goes out after `SESSION_MARK_MS` without another frame, and a browser that answers no ping is dropped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use corral_access::{Access, Permission, Principal, authorize};
 use corral_domain::limits::{
-    DRAIN_RECONNECT_MS, HELLO_WAIT_MS_MAX, SESSION_RECHECK_MS, SESSION_SEND_MS_MAX, SESSION_SUBSCRIPTIONS_MAX,
+    DRAIN_RECONNECT_MS, HELLO_WAIT_MS_MAX, SESSION_MARK_MS, SESSION_PING_MS, SESSION_RECHECK_MS, SESSION_SEND_MS_MAX,
+    SESSION_SUBSCRIPTIONS_MAX,
 };
 use corral_query::{Engine, Query, Subscription};
 use corral_tasks::{Clock, Kind, Tasks};
@@ -21,11 +23,14 @@ use futures_util::future::{AbortHandle, Abortable, Aborted};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use crate::gate::denied;
 
 pub mod rpc;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 
 /// What both sides speak.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -59,6 +64,8 @@ struct Session<'a> {
     sessions: &'a Sessions,
     principal: Principal,
     out: mpsc::Sender<Outgoing>,
+    /// When the last frame was handed over.
+    said: Instant,
     living: HashMap<u32, AbortHandle>,
     waiting: FuturesUnordered<BoxFuture<'a, Next>>,
 }
@@ -100,8 +107,14 @@ impl Sessions {
                 return;
             }
         };
-        let session =
-            Session { sessions: self, principal, out, living: HashMap::new(), waiting: FuturesUnordered::new() };
+        let session = Session {
+            sessions: self,
+            principal,
+            out,
+            said: Instant::now(),
+            living: HashMap::new(),
+            waiting: FuturesUnordered::new(),
+        };
         // An error means that nobody listens any more.
         let _ = session.run(incoming).await;
     }
@@ -143,6 +156,7 @@ impl Sessions {
             actor: principal.actor.as_str().to_owned(),
             organization_name: organization,
             now_us: self.clock.now().0,
+            mark_ms: SESSION_MARK_MS,
         }))
     }
 }
@@ -152,26 +166,32 @@ impl<'a> Session<'a> {
         mut self,
         mut incoming: impl Stream<Item = Result<proto::SessionRequest, ApiError>> + Unpin,
     ) -> Result<(), Gone> {
-        send(&self.out, self.sessions.ready(&self.principal)).await?;
+        self.say(self.sessions.ready(&self.principal)).await?;
         let shutdown = self.sessions.tasks.shutdown(Kind::Connection);
         let mut recheck = tokio::time::interval(Duration::from_millis(SESSION_RECHECK_MS));
         recheck.tick().await;
+        let mut ping = tokio::time::interval(Duration::from_millis(SESSION_PING_MS));
+        // After a standstill of this process one ping comes due, not all that did not go out.
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.tick().await;
         loop {
+            let quiet = self.said + Duration::from_millis(SESSION_MARK_MS);
             tokio::select! {
-                () = shutdown.cancelled() => return end(&self.out, "the server goes", DRAIN_RECONNECT_MS).await,
+                () = shutdown.cancelled() => return self.end("the server goes", DRAIN_RECONNECT_MS).await,
                 request = incoming.next() => match request {
                     None => return Ok(()),
                     Some(Ok(request)) => self.request(request).await?,
-                    Some(Err(error)) => return send(&self.out, failed(0, &error)).await,
+                    Some(Err(error)) => return self.say(failed(0, &error)).await,
                 },
                 Some(next) = self.waiting.next() => self.answer(next).await?,
                 _ = recheck.tick() => {
                     match self.sessions.access.recheck(&self.principal) {
                         Ok(principal) if authorize(&principal, Permission::ReadRuns).is_ok() => self.principal = principal,
-                        _ => return end(&self.out, "this session's rights have ended", 0).await,
+                        _ => return self.end("this session's rights have ended", 0).await,
                     }
-                    push(&self.out, Outgoing::Ping).await?;
                 }
+                _ = ping.tick() => push(&self.out, Outgoing::Ping).await?,
+                () = sleep_until(quiet) => self.say(frame(session_response::Frame::Mark(proto::SessionMark {}))).await?,
             }
         }
     }
@@ -182,7 +202,7 @@ impl<'a> Session<'a> {
                 let id = subscribe.subscription;
                 match self.subscribe(subscribe) {
                     Ok(()) => Ok(()),
-                    Err(error) => send(&self.out, failed(id, &error)).await,
+                    Err(error) => self.say(failed(id, &error)).await,
                 }
             }
             Some(session_request::Frame::Unsubscribe(unsubscribe)) => {
@@ -193,9 +213,9 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Some(session_request::Frame::Hello(_)) => {
-                send(&self.out, failed(0, &ApiError::invalid("hello", "may only be the first frame"))).await
+                self.say(failed(0, &ApiError::invalid("hello", "may only be the first frame"))).await
             }
-            None => send(&self.out, failed(0, &ApiError::invalid("frame", "is missing or of an unknown kind"))).await,
+            None => self.say(failed(0, &ApiError::invalid("frame", "is missing or of an unknown kind"))).await,
         }
     }
 
@@ -237,7 +257,7 @@ impl<'a> Session<'a> {
         let Ok((id, subscription, next)) = next else { return Ok(()) };
         match next {
             Ok(Some(answer)) => {
-                send(&self.out, frame(session_response::Frame::Answer(answer_to_proto(id, answer)))).await?;
+                self.say(frame(session_response::Frame::Answer(answer_to_proto(id, answer)))).await?;
                 let (handle, registration) = AbortHandle::new_pair();
                 self.living.insert(id, handle);
                 self.wait(id, subscription, registration);
@@ -247,15 +267,21 @@ impl<'a> Session<'a> {
             Ok(None) => Ok(()),
             Err(error) => {
                 self.living.remove(&id);
-                send(&self.out, failed(id, &error.into())).await
+                self.say(failed(id, &error.into())).await
             }
         }
     }
-}
 
-async fn end(out: &mpsc::Sender<Outgoing>, reason: &str, reconnect_after_ms: u64) -> Result<(), Gone> {
-    let end = proto::SessionEnd { reason: reason.to_owned(), reconnect_after_ms };
-    send(out, frame(session_response::Frame::End(end))).await
+    async fn end(&mut self, reason: &str, reconnect_after_ms: u64) -> Result<(), Gone> {
+        let end = proto::SessionEnd { reason: reason.to_owned(), reconnect_after_ms };
+        self.say(frame(session_response::Frame::End(end))).await
+    }
+
+    async fn say(&mut self, frame: proto::SessionResponse) -> Result<(), Gone> {
+        send(&self.out, frame).await?;
+        self.said = Instant::now();
+        Ok(())
+    }
 }
 
 fn answer_to_proto(subscription: u32, answer: corral_query::Answer) -> proto::Answer {

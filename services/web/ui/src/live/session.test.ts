@@ -1,6 +1,6 @@
 //! The session: hello first, subscriptions again after every loss, patience between attempts, and no request while idle.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Connection, reconnectDelay, Session } from "./session.js";
+import { type Connection, GREETING_MS_MAX, MARKS_MISSED_MAX, reconnectDelay, Session } from "./session.js";
 import { answer, FakeSocket, runsBody } from "./testing.js";
 
 let connections: Connection[];
@@ -128,14 +128,65 @@ test("bytes that are no frame end the connection, not the page", async () => {
   expect(FakeSocket.all).toHaveLength(2);
 });
 
-test("idle, it sends nothing and no timer runs", async () => {
-  session.start();
-  FakeSocket.last.greet();
-  session.subscribe(1, query);
-  const sent = FakeSocket.last.heard.length;
-  expect(vi.getTimerCount()).toBe(0);
-  await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(FakeSocket.last.heard).toHaveLength(sent);
+describe("silence", () => {
+  const MARK_MS = 5_000;
+
+  test("marks keep an idle session open: nothing is sent, and one timer runs", async () => {
+    session.start();
+    FakeSocket.last.greet(0n, BigInt(MARK_MS));
+    session.subscribe(1, query);
+    const sent = FakeSocket.last.heard.length;
+    for (let at = 0; at < 3_600_000; at += MARK_MS) {
+      await vi.advanceTimersByTimeAsync(MARK_MS);
+      FakeSocket.last.marks();
+      expect(vi.getTimerCount()).toBe(1);
+    }
+    expect(FakeSocket.all).toHaveLength(1);
+    expect(FakeSocket.last.heard).toHaveLength(sent);
+    expect(connections.at(-1)).toBe("open");
+  });
+
+  test("a session that hears nothing for three marks is offline, and opens anew without waiting for the dead one to close", async () => {
+    session.start();
+    const dead = FakeSocket.last;
+    dead.close = () => void (dead.closed = true);
+    dead.greet(0n, BigInt(MARK_MS));
+    session.subscribe(1, query);
+    // An answer is a sign of life as good as a mark.
+    await vi.advanceTimersByTimeAsync(MARK_MS - 1_000);
+    dead.answers(answer(1, true, 1n, runsBody([])));
+    await vi.advanceTimersByTimeAsync(MARKS_MISSED_MAX * MARK_MS - 1);
+    expect(connections.at(-1)).toBe("open");
+    await vi.advanceTimersByTimeAsync(1);
+    expect([connections.at(-1), dead.closed]).toEqual(["offline", true]);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(FakeSocket.all).toHaveLength(2);
+    FakeSocket.last.greet(0n, BigInt(MARK_MS));
+    expect([connections.at(-1), FakeSocket.last.subscriptions]).toEqual(["open", [1]]);
+    // What the dead one still says, and that it has closed at last, is nothing any more.
+    dead.answers(answer(1, true, 2n, runsBody([])));
+    dead.onclose?.();
+    expect([connections.at(-1), answers]).toEqual(["open", 1]);
+  });
+
+  test("a connection that is never greeted is tried again, and is no sign-in refused", async () => {
+    signedIn = false;
+    session.start();
+    FakeSocket.last.onopen?.();
+    await vi.advanceTimersByTimeAsync(GREETING_MS_MAX - 1);
+    expect(FakeSocket.all).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(FakeSocket.all).toHaveLength(2);
+    expect(connections.at(-1)).toBe("offline");
+  });
+
+  test("a server that promises no marks is not waited for", async () => {
+    session.start();
+    FakeSocket.last.greet();
+    expect(vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(FakeSocket.all).toHaveLength(1);
+  });
 });
 
 test("stopped, it stays stopped", async () => {

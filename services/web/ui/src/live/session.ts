@@ -1,10 +1,17 @@
 //! One ordered session with the server over a WebSocket: hello, subscriptions, and coming back after a loss by itself.
+//!
+//! A network may die without a word. The server says at least every `mark_ms` that it lives, and whoever hears nothing for
+//! three times as long is offline: a timer that is set once, not by each frame, looks when it was heard last.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Answer, SessionRequestSchema, SessionResponseSchema, type SessionReady, type Subscribe, type SubscriptionFailed } from "../gen/corral/v1/session_pb.js";
 
 export const PROTOCOL_VERSION = 1;
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_MS_MAX = 10_000;
+/** So many marks in a row that did not come: the connection is gone. */
+export const MARKS_MISSED_MAX = 3;
+/** How long a connection may take until the server greets. */
+export const GREETING_MS_MAX = 15_000;
 
 export type Query = Subscribe["query"];
 export type Connection = "connecting" | "open" | "offline" | "signed-out";
@@ -40,9 +47,11 @@ export class Session {
   private stopped = true;
   private after = 0;
   private everReady = false;
+  private watch: ReturnType<typeof setTimeout> | undefined;
+  private heardAtMs = 0;
   private readonly living = new Map<number, Query>();
 
-  constructor(private readonly environment: SessionEnvironment, private readonly handlers: SessionHandlers) {}
+  constructor(private readonly environment: SessionEnvironment, private readonly handlers: SessionHandlers, private readonly now: () => number = Date.now) {}
 
   start(): void {
     this.stopped = false;
@@ -54,6 +63,7 @@ export class Session {
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
+    clearTimeout(this.watch);
     this.ready = false;
     this.socket?.close();
     this.socket = undefined;
@@ -94,11 +104,28 @@ export class Session {
       if (this.socket === socket) this.receive(message.data as ArrayBuffer);
     };
     socket.onclose = () => {
-      if (this.socket === socket) void this.lost();
+      if (this.socket === socket) void this.lost(!this.ready);
     };
+    this.heardAtMs = this.now();
+    this.listen(GREETING_MS_MAX);
+  }
+
+  /** Gives the connection up once nothing has come for so long. */
+  private listen(silenceMsMax: number): void {
+    clearTimeout(this.watch);
+    const left = this.heardAtMs + silenceMsMax - this.now();
+    if (left > 0) {
+      this.watch = setTimeout(() => this.listen(silenceMsMax), left);
+      return;
+    }
+    const { socket } = this;
+    // It is not waited for: a closing handshake over a dead network takes as long as the network pleases.
+    void this.lost(false);
+    socket?.close();
   }
 
   private receive(data: ArrayBuffer): void {
+    this.heardAtMs = this.now();
     let frame;
     try {
       frame = fromBinary(SessionResponseSchema, new Uint8Array(data)).frame;
@@ -111,6 +138,8 @@ export class Session {
         this.ready = true;
         this.everReady = true;
         this.attempt = 0;
+        clearTimeout(this.watch);
+        if (frame.value.markMs > 0n) this.listen(MARKS_MISSED_MAX * Number(frame.value.markMs));
         this.handlers.ready(frame.value);
         this.handlers.connection("open");
         for (const [id, query] of this.living) this.send({ case: "subscribe", value: { subscription: id, query } });
@@ -125,13 +154,15 @@ export class Session {
         this.after = Number(frame.value.reconnectAfterMs);
         this.socket?.close();
         break;
+      case "mark":
       default:
         break;
     }
   }
 
-  private async lost(): Promise<void> {
-    const refused = !this.ready;
+  /** `refused`: the server may have closed for the sign-in's sake. */
+  private async lost(refused: boolean): Promise<void> {
+    clearTimeout(this.watch);
     this.socket = undefined;
     this.ready = false;
     if (this.stopped) return;

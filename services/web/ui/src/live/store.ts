@@ -98,7 +98,7 @@ export class LiveStore {
       answer: (answer) => this.onAnswer(answer),
       failed: (failed) => this.onFailed(failed),
       connection: (connection) => this.onConnection(connection),
-    });
+    }, now);
   }
 
   start(): void {

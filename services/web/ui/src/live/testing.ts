@@ -67,9 +67,13 @@ export class FakeSocket {
     this.onclose?.();
   }
   /** The server accepts and greets. */
-  greet(nowUs = 0n): void {
+  greet(nowUs = 0n, markMs = 0n): void {
     this.onopen?.();
-    this.says({ case: "ready", value: { protocolVersion: 1, actor: "ada", organizationName: "home", nowUs } });
+    this.says({ case: "ready", value: { protocolVersion: 1, actor: "ada", organizationName: "home", nowUs, markMs } });
+  }
+  /** Nothing new, but the server lives. */
+  marks(): void {
+    this.says({ case: "mark", value: {} });
   }
   says(frame: Frame): void {
     this.raw(toBinary(SessionResponseSchema, create(SessionResponseSchema, { frame })));
