@@ -7,7 +7,7 @@ use crate::{against_list, root, sources};
 /// The layers, top first. A crate may depend on crates of earlier lines; within a line only as [`BESIDE`] says.
 const LAYERS: [&[&str]; 8] = [
     &["corral-domain", "corral-spool", "corral-credentials"],
-    &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault"],
+    &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault", "corral-blob-store"],
     &["corral-access", "corral-segment"],
     &[
         "corral-event-log-embedded",
@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 8] = [
         "corral-projection",
         "corral-query",
     ],
-    &["corral-wire"],
+    &["corral-wire", "corral-archive"],
     &["corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
     &["corral-server", "corral-python"],
     &["corral-testkit", "corral-e2e", "corral-load", "xtask"],
