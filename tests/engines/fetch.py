@@ -5,11 +5,13 @@ They stay in `.engines/jars`, so only the first run pays: 110 MiB and some 25 s 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,12 +29,21 @@ class EngineFailed(Exception):
 
 def jars(engine: str) -> Path:
     """The directory of the engine's jars, which are exactly those that the project names."""
+    HOME.joinpath("jars").mkdir(parents=True, exist_ok=True)
+    with (HOME / "jars" / f"{engine}.lock").open("w") as lock:
+        # Suites start engines of their own: the first fetches, the others wait for it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _jars(engine)
+
+
+def _jars(engine: str) -> Path:
     expected = _expected(engine)
     kept = HOME / "jars" / engine
     if _found(kept) == expected:
         return kept
     _need("mvn", "maven")
-    print(f"fetching {engine}: {len(expected)} jars", flush=True)
+    # Not to stdout, where programs read where the engines are.
+    print(f"fetching {engine}: {len(expected)} jars", file=sys.stderr, flush=True)
     fresh = HOME / "jars" / f"{engine}.{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
     command = ["mvn", "-q", "-B", "-ntp", "-f", HERE / f"{engine}.pom.xml", COPY,
