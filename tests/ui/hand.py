@@ -41,6 +41,13 @@ class Hand:
         os.kill(self.server.pid, signal.SIGKILL)
         harness.wait_until("the server is gone", 10, lambda: not _alive(self.server.pid))
 
+    def freeze(self) -> None:
+        """Cuts the network without a word, as a laptop's lid or a pulled cable does: connections stand, and nothing comes."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.server.pid, signal.SIGCONT)
+
     def link(self) -> str:
         return self.server.fresh_link()
 

@@ -1,9 +1,9 @@
-//! Every case in the order of a visit: sign in, look, wait, zoom, read, lose the server, look again in the dark.
+//! Every case in the order of a visit: sign in, look, wait, zoom, read, lose the network and the server, look again in the dark.
 import { launch, signIn } from "./lib/browser.mjs";
 import { Checks } from "./lib/check.mjs";
 import { Hand } from "./lib/hand.mjs";
 
-const CASES = ["sign", "live", "quiet", "spike", "values", "hostile", "access", "pixel", "restart"];
+const CASES = ["sign", "live", "quiet", "spike", "values", "hostile", "access", "pixel", "silent", "restart"];
 
 const checks = new Checks(process.argv[2] || undefined);
 const hand = new Hand();

@@ -1,4 +1,4 @@
-//! What goes over the wires: nothing while nothing happens, and little when a point comes. Counts are gates, times are not.
+//! What goes over the wires: a mark now and then while nothing happens, and little when a point comes. Counts are gates, times are not.
 import { pause, pointsIn, Tab, until } from "../lib/browser.mjs";
 import { assert } from "../lib/check.mjs";
 
@@ -6,6 +6,9 @@ const IDLE_MS = 8_000;
 /** By then a page has ended the subscriptions that it needed while it was being laid out. */
 const SETTLED_MS = 11_000;
 const POINT_BYTES_MAX = 200;
+/** The server's own (SESSION_MARK_MS): what says that it lives, and costs next to nothing. */
+const MARK_MS = 5_000;
+const MARK_BYTES_MAX = 4;
 const METRICS = ["loss", "accuracy", "lr"];
 
 export async function quiet({ browser, hand, url, state, checks }) {
@@ -43,20 +46,29 @@ export async function quiet({ browser, hand, url, state, checks }) {
     assert.ok(points.every((f) => !f.frame.value.whole), "and not as whole answers");
     const most = Math.max(...points.map((f) => f.bytes));
     assert.ok(most <= POINT_BYTES_MAX, `${most} bytes`);
+    const kinds = new Map();
+    for (const f of tab.frames) {
+      const kind = f.frame.value.body?.case ?? f.frame.case;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + f.bytes);
+    }
     const all = tab.frames.reduce((n, f) => n + f.bytes, 0);
-    return `at most ${most} bytes a frame; with lists and figures ${Math.round(all / 20 / METRICS.length)} bytes a point and panel`;
+    const each = Math.round(all / 20 / METRICS.length);
+    return `at most ${most} bytes a frame; with lists and figures ${each} bytes a point and panel (${[...kinds].map(([kind, bytes]) => `${kind} ${Math.round(bytes / 20)}`).join(", ")} a step)`;
   });
 
   await hand.finish("still");
   for (const [name, path] of [["project", "/p/quiet"], ["run", `/r/${id}`], ["projects", "/"]]) {
-    await checks.check(`nothing at all goes over the wires of an idle ${name} page in ${IDLE_MS / 1000} s, either way`, async () => {
+    await checks.check(`nothing but the server's mark goes over the wires of an idle ${name} page in ${IDLE_MS / 1000} s, either way`, async () => {
       await page.goto(url + path);
       await page.locator("main").waitFor();
       await pause(SETTLED_MS);
       tab.reset();
       await pause(IDLE_MS);
       assert.deepEqual(tab.requests, []);
-      assert.deepEqual(tab.frames.map((f) => `${f.way} ${f.frame.case} ${f.frame.value.body?.case ?? f.frame.value.query?.case ?? ""}`), []);
+      const isMark = (f) => f.way === "in" && f.frame.case === "mark" && f.bytes <= MARK_BYTES_MAX;
+      assert.deepEqual(tab.frames.filter((f) => !isMark(f)).map((f) => `${f.way} ${f.frame.case} ${f.frame.value.body?.case ?? f.frame.value.query?.case ?? ""}`), []);
+      const marks = tab.frames.length;
+      assert.ok(marks >= 1 && marks <= Math.ceil(IDLE_MS / MARK_MS), `${marks} marks`);
     });
   }
 

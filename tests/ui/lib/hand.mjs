@@ -28,6 +28,8 @@ export class Hand {
 
   start = () => this.ask("start");
   kill = () => this.ask("kill");
+  freeze = () => this.ask("freeze");
+  thaw = () => this.ask("thaw");
   link = () => this.ask("link");
   /** `config` is JSON text. */
   open = (run, what = {}) => this.ask("open", { run, ...what });
