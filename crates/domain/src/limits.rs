@@ -80,7 +80,7 @@ pub const LEASE_OWN_MS_MAX: u64 = 6_000;
 pub const LEASE_STALE_MS_MIN: u64 = 8_000;
 /// A member whose beat was not seen to change for so long is given no partition; one that is free for so long is anybody's.
 pub const LEASE_FRESH_MS_MAX: u64 = 4_000;
-pub const LEASE_ORPHAN_MS_MAX: u64 = 2_000;
+pub const LEASE_ORPHAN_MS_MAX: u64 = 700;
 /// One request to the table of leases, and the wait before it is made again.
 pub const LEASE_ASK_MS_MAX: u64 = 1_500;
 pub const LEASE_RETRY_MS: u64 = 250;
@@ -215,3 +215,28 @@ pub const SESSION_MARK_MS: u64 = 5_000;
 /// A browser is pinged so often; one that has left so many without any answer is gone.
 pub const SESSION_PING_MS: u64 = 10_000;
 pub const SESSION_PINGS_UNANSWERED_MAX: u32 = 3;
+
+/// A segment of the archive is closed at so many bytes, or when its oldest record is so old, or at so many holes.
+pub const ARCHIVE_SEGMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const ARCHIVE_SEGMENT_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
+pub const ARCHIVE_SEGMENT_HOLES_MAX: usize = 1_000;
+/// Writers of one partition whose place the archive knows, so that it can leave out what was appended twice.
+pub const ARCHIVE_WRITERS_COUNT_MAX: usize = 100_000;
+/// Segments of the archive that its readers keep in memory.
+pub const ARCHIVE_SEGMENTS_CACHED_MAX: usize = 2;
+/// How often an archiver looks at a partition where nothing comes, and how long it waits after a failure.
+pub const ARCHIVE_LOOK_MS: u64 = 10_000;
+pub const ARCHIVE_RETRY_MS_MIN: u64 = 500;
+pub const ARCHIVE_RETRY_MS_MAX: u64 = 60_000;
+/// A push. Records of one request, by bytes and by count.
+pub const PUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const PUSH_RECORDS_MAX: usize = 4_096;
+/// Runs, writers and projects of one question about what the target has.
+pub const PUSH_SURVEY_COUNT_MAX: usize = 1_000;
+/// How long a request of a push may take, with its attempts, before the push gives up; it goes on where it ended.
+pub const PUSH_REQUEST_MS_MAX: u64 = 60_000;
+pub const PUSH_ATTEMPTS_COUNT_MAX: u32 = 8;
+pub const PUSH_RETRY_MS_MIN: u64 = 250;
+pub const PUSH_RETRY_MS_MAX: u64 = 5_000;
+/// How long a push waits for the target to decide whose a project's name is.
+pub const PUSH_NAME_WAIT_MS_MAX: u64 = 30_000;
