@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corral_domain::Offset;
@@ -10,7 +10,6 @@ use corral_domain::limits::{LOG_APPEND_WAIT_MS_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_event_log::LogError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::company::Came;
 use crate::group::Waiting;
 
 /// What an append costs in the queue beside its records' bytes, so that empty records are bounded too.
@@ -103,16 +102,26 @@ impl Queue {
         }
     }
 
-    /// Waits until so many requests wait, at most so long.
-    pub(crate) fn gather(&self, count: usize, wait: Duration) -> Came {
-        let inner = self.lock();
-        if inner.waiting.len() >= count {
-            return Came::AtOnce;
+    /// How many requests wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Waits until `count` requests wait, or for as long as `patience` has for those that do.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a wait for callers is over when it is over, whatever the log's clock says"
+    )]
+    pub(crate) fn gather(&self, count: usize, patience: impl Fn(usize) -> Duration) {
+        let began = Instant::now();
+        let mut inner = self.lock();
+        while inner.waiting.len() < count && !inner.closed {
+            let left = patience(inner.waiting.len()).saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let few = |inner: &mut Inner| inner.waiting.len() < count && !inner.closed;
-        let (_inner, timeout) =
-            self.filled.wait_timeout_while(inner, wait, few).unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() { Came::Late } else { Came::InTime }
     }
 
     /// The next append if one waits already, before any trim, and `fits` says yes.

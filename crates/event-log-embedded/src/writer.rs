@@ -5,14 +5,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corral_domain::Offset;
 use corral_domain::limits::LOG_GROUP_BYTES_MAX;
 use corral_event_log::{Clock, LogError, LogIdentity};
 use corral_segment::format::{BatchHead, DATA_START, Full, SegmentHeader, encode_footer};
 
-use crate::company::{Came, Company};
+use crate::company::Company;
 use crate::counters::{Counters, add};
 use crate::group::{Group, Stand, Waiting};
 use crate::lane::{Lane, Segment};
@@ -131,7 +131,7 @@ impl Writer {
             if planted::bug(planted::ACK_BEFORE_SYNC) {
                 self.succeed(&mut group);
             }
-            self.sync_active()
+            self.sync_group()
         });
         match written {
             Ok(()) => self.succeed(&mut group),
@@ -168,7 +168,10 @@ impl Writer {
     }
 
     fn fill(&mut self, group: &mut Group, first: Waiting) {
-        let came = self.company.wanted().map_or(Came::AtOnce, |(count, wait)| self.queue.gather(count, wait));
+        let beside = self.company.expected() - 1;
+        if beside > 0 {
+            self.queue.gather(beside, |waiting| self.company.patience(waiting + 1));
+        }
         group.add(first, &self.shared.clock);
         let at = self.active.as_ref().map_or(0, |active| active.at);
         let bytes_max = self.shared.segment_bytes_max.saturating_sub(at).min(LOG_GROUP_BYTES_MAX as u64);
@@ -176,7 +179,6 @@ impl Writer {
         {
             group.add(next, &self.shared.clock);
         }
-        self.company.learn(group.answers.len(), came);
     }
 
     fn write(&mut self, group: &Group) -> Result<(), Failure> {
@@ -195,6 +197,14 @@ impl Writer {
         Ok(())
     }
 
+    #[allow(clippy::disallowed_methods, reason = "how long a sync takes has nothing to do with the log's clock")]
+    fn sync_group(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        let synced = self.sync_active();
+        self.company.synced(began.elapsed());
+        synced
+    }
+
     fn sync_active(&self) -> Result<(), Failure> {
         let Some(active) = &self.active else {
             return Ok(());
@@ -210,6 +220,7 @@ impl Writer {
         let Some(active) = self.active.as_mut().filter(|_| !answers.is_empty()) else {
             return;
         };
+        self.company.learn(answers.len(), self.queue.len());
         let counters = &self.shared.counters;
         add(&counters.appends, answers.len() as u64);
         add(&counters.records, group.stand.next - self.stand.next);
