@@ -1,4 +1,4 @@
-"""The workloads of PERFORMANCE.md against a fresh server: each fills rows of the table.
+"""The workloads of docs/BENCHMARKS.md against a fresh server: each fills rows of the table.
 
 The server is measured from outside, from before the first byte until a query has counted every point; between load
 and query it is started again, so that nothing is answered from what the load left in memory.

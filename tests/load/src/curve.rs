@@ -1,4 +1,4 @@
-//! The values of `PERFORMANCE.md`: float32 with 2 % noise on a decaying curve, wall times with 1 ms of jitter.
+//! The values of every workload: float32 with 2 % noise on a decaying curve, wall times with 1 ms of jitter.
 //! Never constant, so that no codec looks better than it is.
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::Failure;
 
-/// The shape of a load; the workloads of `PERFORMANCE.md` are values of this.
+/// The shape of a load; each workload of `docs/BENCHMARKS.md` is a value of this.
 #[derive(Args, Clone)]
 pub(crate) struct Plan {
     #[arg(long, default_value = "load")]
