@@ -7,8 +7,16 @@ use crate::{against_list, root, sources};
 /// The layers, top first. A crate may depend on crates of earlier lines; within a line only as [`BESIDE`] says.
 const LAYERS: [&[&str]; 8] = [
     &["corral-domain", "corral-spool", "corral-credentials"],
-    &["corral-tasks", "corral-event-codec", "corral-event-log", "corral-read-store", "corral-hub", "corral-vault", "corral-blob-store"],
-    &["corral-access", "corral-segment"],
+    &[
+        "corral-tasks",
+        "corral-event-codec",
+        "corral-event-log",
+        "corral-read-store",
+        "corral-hub",
+        "corral-vault",
+        "corral-blob-store",
+    ],
+    &["corral-access", "corral-ownership", "corral-segment"],
     &[
         "corral-event-log-embedded",
         "corral-event-log-kafka",
@@ -27,12 +35,12 @@ const LAYERS: [&[&str]; 8] = [
 const BESIDE: [(&str, &str); 3] =
     [("corral-e2e", "corral-testkit"), ("corral-web", "corral-query-service"), ("corral-web", "corral-ingest")];
 
-/// A backend depends on its trait crate, domain and the supervisor, and on nothing else of ours.
+/// A backend depends on its trait crates, domain and the supervisor, and on nothing else of ours.
 const BACKENDS: [(&str, &[&str]); 4] = [
     ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-segment", "corral-tasks"]),
-    ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-tasks"]),
+    ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-hub", "corral-tasks"]),
     ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
-    ("corral-read-store-scylla", &["corral-domain", "corral-read-store", "corral-tasks"]),
+    ("corral-read-store-scylla", &["corral-domain", "corral-ownership", "corral-read-store", "corral-tasks"]),
 ];
 
 /// The one file that names a backend.
