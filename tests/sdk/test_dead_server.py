@@ -19,14 +19,31 @@ LOG = """
 """
 
 
-def test_log_neither_blocks_nor_raises(dead):
-    done = dead.run(LOG)
-    url, times = done.stdout.splitlines()
-    assert url.startswith(f"{dead.url}/r/")
-    times = sorted(map(int, times.split()))
-    # Wall time on a machine that others use too: the median is what the call costs, the worst what the scheduler does.
-    assert statistics.median(times) < 100_000, f"median {statistics.median(times)} ns"
-    assert times[int(len(times) * 0.99)] < 1_000_000, f"p99 {times[int(len(times) * 0.99)]} ns"
+# The middle call costs the same whether or not anybody listens (1.0 was measured; a connection that is waited for would
+# be hundreds), and of the others no more than one in a hundred is held up, by whatever else the machine does.
+RATIO_MAX = 2.0
+HELD_UP_TIMES = 100
+ROUNDS = 3
+
+
+def call_times(place):
+    """What each `log()` took, in ns; the script's every call came back."""
+    url, times = place.run(LOG).stdout.splitlines()
+    assert url.startswith(f"{place.url}/r/")
+    times = [int(took) for took in times.split()]
+    assert len(times) == 20_000
+    return times
+
+
+def test_log_costs_the_same_with_nobody_there(dead, server):
+    # Alternating, so that a busy moment of the machine falls on both; the best round of each is what the call costs.
+    rounds = [(call_times(dead), call_times(server)) for _ in range(ROUNDS)]
+    without, alive = (min(statistics.median(one[place]) for one in rounds) for place in (0, 1))
+    print(f"median of log(): {without:,.0f} ns with the server dead, {alive:,.0f} ns with it alive")
+    assert without <= RATIO_MAX * alive
+    held_up = [sum(took > HELD_UP_TIMES * alive for took in times) for times, _ in rounds]
+    print(f"calls that took {HELD_UP_TIMES} times as long: {held_up} of 20,000")
+    assert min(held_up) <= 200
 
 
 def test_the_end_says_what_stays(dead):
@@ -179,9 +196,15 @@ def test_a_subprocess_and_a_pool_are_no_trouble(dead):
 
 
 def test_the_end_of_many_runs_has_one_limit(dead):
-    began = time.monotonic()
-    dead.run("import corral\nfor n in range(8): corral.init(project='p').log({'a': 1})", CORRAL_EXIT_TIMEOUT="2")
-    assert time.monotonic() - began < 8
+    def took(runs):
+        began = time.monotonic()
+        dead.run(f"import corral\nfor n in range({runs}): corral.init(project='p').log({{'a': 1}})", CORRAL_EXIT_TIMEOUT="2")
+        return time.monotonic() - began
+
+    one, many = took(1), took(8)
+    print(f"the end took {one:.1f} s with one run, {many:.1f} s with eight")
+    # Eight limits would be six times as long.
+    assert many < 3 * one
 
 
 def test_an_impatient_user_may_leave(dead):
