@@ -30,8 +30,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use corral_domain::limits::{LOG_PARTITIONS_MAX, LOG_READ_BYTES_MAX};
-use corral_domain::{LogEpoch, LogId, Offset, Partition};
+use corral_domain::limits::LOG_READ_BYTES_MAX;
+use corral_domain::{Offset, Partition};
 use corral_event_log::{
     Appended, Batch, Clock, EventLog, Extent, LogError, LogIdentity, check_append, check_partition,
 };
@@ -44,7 +44,6 @@ use crate::group::Waiting;
 use crate::lane::Lane;
 use crate::poison::Poison;
 use crate::queue::{Queue, Request, closed};
-use crate::slots::{Found, Slot, SlotKind};
 use crate::storage::Storage;
 use crate::writer::{Shared, Writer};
 
@@ -52,6 +51,7 @@ mod company;
 mod counters;
 pub mod disk;
 mod group;
+mod identity;
 mod lane;
 mod planted;
 mod poison;
@@ -68,7 +68,6 @@ mod writer;
 pub const PARTITIONS: u16 = 4;
 /// A segment's size; a batch that is larger has one to itself.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const IDENTITY: &str = "identity";
 
 /// How a log is opened.
 #[derive(Clone)]
@@ -97,16 +96,24 @@ pub struct EmbeddedLog {
 impl EmbeddedLog {
     /// Opens or makes the log in a directory on disk, with the usual options. Blocks.
     pub fn open_dir(path: &Path, clock: Clock) -> Result<Self, LogError> {
-        let storage = DiskStorage::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::ResourceBusy => LogError::Unavailable(error.to_string()),
-            _ => recover::failed(&path.display().to_string(), &error),
-        })?;
-        Self::open(Arc::new(storage), Options::new(clock))
+        Self::open(Arc::new(own(path)?), Options::new(clock))
+    }
+
+    /// Says of a directory that it was put back from a backup: raises the log's epoch, so that clients send again what
+    /// the backup lacks. Before that, with the directory locked, `forget` gives up what belongs to the old epoch. Blocks.
+    pub fn restored_dir(
+        path: &Path,
+        clock: &Clock,
+        forget: impl FnOnce() -> io::Result<()>,
+    ) -> Result<LogIdentity, LogError> {
+        let storage = own(path)?;
+        forget().map_err(|error| recover::failed("what belongs to the old epoch", &error))?;
+        identity::raise_epoch(&storage, clock())
     }
 
     /// Opens or makes the log in a storage that this process owns. Blocks: every batch is looked at.
     pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Self, LogError> {
-        let identity = open_identity(&*storage, &options)?;
+        let identity = identity::open(&*storage, options.partitions)?;
         let partitions = 0..identity.partitions;
         let surveys = survey_all(&*storage, identity)?;
         make_durable_dirs(&*storage, &identity)?;
@@ -224,41 +231,11 @@ impl EventLog for EmbeddedLog {
     }
 }
 
-/// The log's identity record; a new one if the storage holds no log yet.
-fn open_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity, LogError> {
-    let failed = |error: io::Error| recover::failed(IDENTITY, &error);
-    match slots::read(storage, IDENTITY, SlotKind::Identity).map_err(failed)? {
-        Found::Newer(version) => Err(recover::newer(IDENTITY, version)),
-        Found::Damaged => Err(LogError::Fatal("identity: both of its slots are damaged".to_owned())),
-        Found::Missing => make_identity(storage, options),
-        Found::Slot(file) => {
-            let Slot { log_id, a: partitions, b: epoch, .. } = file.current();
-            let wanted = options.partitions;
-            if partitions != u64::from(wanted) {
-                let has = format!("the log has {partitions} partitions, {wanted} were asked for");
-                return Err(LogError::Fatal(format!("identity: {has}; the count can never change")));
-            }
-            Ok(LogIdentity { log_id, log_epoch: LogEpoch(epoch as u32), partitions: wanted })
-        }
-    }
-}
-
-fn make_identity(storage: &dyn Storage, options: &Options) -> Result<LogIdentity, LogError> {
-    let failed = |error: io::Error| recover::failed(IDENTITY, &error);
-    let partitions = options.partitions;
-    if !(1..=LOG_PARTITIONS_MAX).contains(&partitions) {
-        return Err(LogError::Invalid(format!("partitions: must be 1 to {LOG_PARTITIONS_MAX}")));
-    }
-    for partition in 0..partitions {
-        let dir = recover::partition_dir(partition);
-        if storage.list(&dir).map_err(failed)?.iter().any(|name| name.ends_with(recover::SEGMENT_SUFFIX)) {
-            return Err(LogError::Fatal(format!("identity is missing, but {dir} holds segments")));
-        }
-    }
-    let log_id = LogId(uuid::Uuid::new_v4());
-    let slot = Slot { log_id, partition: 0, a: u64::from(partitions), b: 1 };
-    slots::create(storage, IDENTITY, SlotKind::Identity, slot).map_err(failed)?;
-    Ok(LogIdentity { log_id, log_epoch: LogEpoch(1), partitions })
+fn own(path: &Path) -> Result<DiskStorage, LogError> {
+    DiskStorage::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => LogError::Unavailable(error.to_string()),
+        _ => recover::failed(&path.display().to_string(), &error),
+    })
 }
 
 /// Looks at all partitions at once: what takes time is to look at every batch.

@@ -53,6 +53,9 @@ enum LogCommand {
         /// The run's id
         run: String,
     },
+    /// Say, once, that the data directory was put back from a backup: training programs then send again what it lacks,
+    /// as far as they still have it
+    Restored(Place),
 }
 
 #[derive(Args)]
@@ -120,6 +123,7 @@ fn run(command: Command) -> Result<ExitCode, Failed> {
         Command::Login(place) => command::login(&place.load(BTreeMap::new())?),
         Command::Rebuild { place, verify } => command::rebuild(&place.load(BTreeMap::new())?, verify),
         Command::Log(LogCommand::Show { place, run }) => command::log_show(&place.load(BTreeMap::new())?, &run),
+        Command::Log(LogCommand::Restored(place)) => command::log_restored(&place.load(BTreeMap::new())?),
     }
 }
 

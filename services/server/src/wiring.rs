@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use corral_domain::BuildId;
+use corral_domain::{BuildId, LogEpoch};
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_embedded::EmbeddedLog;
 pub(crate) use corral_event_log_embedded::Figures as LogFigures;
@@ -28,6 +28,16 @@ impl Log {
     pub(crate) fn open(data_dir: &Path, clock: Clock) -> Result<Self, LogError> {
         let clock = Arc::new(move || clock.now());
         Ok(Self(Arc::new(EmbeddedLog::open_dir(&data_dir.join("log"), clock)?)))
+    }
+
+    /// Says that the directory was put back from a backup; its read models are made anew by the next start. Blocks.
+    pub(crate) fn restored(data_dir: &Path, clock: Clock) -> Result<LogEpoch, LogError> {
+        let forget = || match std::fs::remove_dir_all(data_dir.join("read-store")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let clock: corral_event_log::Clock = Arc::new(move || clock.now());
+        Ok(EmbeddedLog::restored_dir(&data_dir.join("log"), &clock, forget)?.log_epoch)
     }
 
     pub(crate) fn handle(&self) -> Arc<dyn EventLog> {

@@ -66,17 +66,30 @@ pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
     })
 }
 
+pub(super) fn log_restored(config: &Config) -> Result<ExitCode, Failed> {
+    there_is_a_log(config)?;
+    let epoch = Log::restored(&config.data_dir, Clock::system()).map_err(|error| match error {
+        LogError::Unavailable(who) => other(format!("data_dir: {who}; stop that server first")),
+        error => other(error),
+    })?;
+    say(&format!("The log's epoch is {} now. Start the server: it makes the read models anew.", epoch.0))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The event log, if no server has it open.
 fn open(config: &Config) -> Result<Option<Log>, Failed> {
-    let dir = &config.data_dir;
-    if !dir.join("log").is_dir() {
-        return Err(other(format!("data_dir: there is no event log in {}", dir.display())));
-    }
-    match Log::open(dir, Clock::system()) {
+    there_is_a_log(config)?;
+    match Log::open(&config.data_dir, Clock::system()) {
         Ok(log) => Ok(Some(log)),
         Err(LogError::Unavailable(_)) => Ok(None),
         Err(error) => Err(other(error)),
     }
+}
+
+fn there_is_a_log(config: &Config) -> Result<(), Failed> {
+    let dir = &config.data_dir;
+    let found = dir.join("log").is_dir();
+    found.then_some(()).ok_or_else(|| other(format!("data_dir: there is no event log in {}", dir.display())))
 }
 
 fn local(config: &Config) -> Result<Local, LocalError> {
