@@ -11,6 +11,7 @@ import argparse
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ def main() -> int:
     if before.find():
         print(f"A demo is running already (process {before.pid}; Ctrl-C ends it where it was started).")
         print(f"\n  Open this:  {landing(before.fresh_link(), PROJECT)}\n")
-        return 1
+        return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         print("Getting ready (the first time takes some minutes, later ones seconds).", flush=True)
@@ -104,6 +105,9 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
 
 def _greet(server: serving.Server, clone: steps.Clone) -> None:
     print(f"\n  Open this:  {landing(server.link, PROJECT)}\n")
+    if "SSH_CONNECTION" in os.environ:
+        port = server.url.rsplit(":", 1)[1]
+        print(f"  From the machine you sit at:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}\n")
     env, python = _named(_write_env(server)), _named(clone.python)
     print(TRY.strip("\n").format(pid=server.pid, env=env, python=python) + "\n", flush=True)
 
