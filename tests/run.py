@@ -117,7 +117,7 @@ def suites():
         EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=39, brokers=1),
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
-        Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=46),
+        Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=51),
         Suite("rust", "planted bugs", ["cargo", "test", "--locked", "--no-fail-fast", *planted_in, "planted"], CARGO),
         Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server", "-p", "corral-load"]),
         Suite("build", "wheel", [PYTHON, "-m", "maturin", "build", "--release", "--locked", "-q", "-o", "dist",

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! KEYSPACE.meta           numbers: `schema_version`, and `build`, the one that is served
+//! KEYSPACE.lease_member   processes that share the log's partitions, and lease_partition, who has which
 //! KEYSPACE.b1_state, …    the tables of build 1, one for each table of the read store, and b1_checkpoint
 //! ```
 //!
@@ -16,7 +17,9 @@ use crate::builds::Builds;
 use crate::cluster::Cluster;
 use crate::config::{ConnectError, Replication};
 use crate::failure::unreadable;
-use crate::statements::{self, CHECKPOINT, META_BUILD, META_TABLE, META_VERSION, Shared, table_name};
+use crate::statements::{
+    self, CHECKPOINT, Leases, MEMBER_TABLE, META_BUILD, META_TABLE, META_VERSION, PARTITION_TABLE, Shared, table_name,
+};
 
 /// The version that this program makes and reads.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -68,6 +71,9 @@ pub async fn apply(cluster: &Cluster, replication: &Replication) -> Result<Check
         cluster.once(statements::create_keyspace(cluster.keyspace(), replication), ()).await?;
     }
     cluster.shared(Shared::CreateMeta, ()).await?;
+    for table in [Leases::CreateMembers, Leases::CreatePartitions] {
+        cluster.once(table.text(cluster.keyspace()), ()).await?;
+    }
     if let Some(found) = number(cluster, META_VERSION).await? {
         refuse(cluster, found)?;
     }
@@ -91,17 +97,17 @@ pub async fn check(cluster: &Cluster) -> Result<Checked, SchemaError> {
     let version = number(cluster, META_VERSION).await?.ok_or_else(missing)?;
     refuse(cluster, version)?;
     let build = current(cluster).await?.ok_or_else(missing)?;
-    agree(cluster, &columns, build)?;
+    agree(cluster, &columns, [leases(), tables(build)].concat())?;
     Ok(Checked { version, build })
 }
 
 /// Looks at the tables of one build.
 pub(crate) async fn check_build(cluster: &Cluster, build: BuildId) -> Result<(), SchemaError> {
-    agree(cluster, &columns(cluster).await?, build)
+    agree(cluster, &columns(cluster).await?, tables(build))
 }
 
-fn agree(cluster: &Cluster, columns: &Columns, build: BuildId) -> Result<(), SchemaError> {
-    let differences = differences(columns, build);
+fn agree(cluster: &Cluster, columns: &Columns, expect: Vec<Expected>) -> Result<(), SchemaError> {
+    let differences = differences(columns, expect);
     match differences.is_empty() {
         true => Ok(()),
         false => Err(SchemaError::Different { keyspace: cluster.keyspace().as_str().to_owned(), differences }),
@@ -147,6 +153,9 @@ async fn columns(cluster: &Cluster) -> Result<Columns, StoreError> {
     Ok(columns)
 }
 
+/// (name, kind, type) of each column of a table.
+type Expected = (String, &'static [(&'static str, &'static str, &'static str)]);
+
 const ROW_COLUMNS: [(&str, &str, &str); 3] = [
     ("partition_key", "partition_key", "blob"),
     ("clustering_key", "clustering", "blob"),
@@ -155,9 +164,29 @@ const ROW_COLUMNS: [(&str, &str, &str); 3] = [
 const CHECKPOINT_COLUMNS: [(&str, &str, &str); 3] =
     [("log_partition", "partition_key", "int"), ("place", "clustering", "blob"), ("value", "regular", "blob")];
 
-fn differences(columns: &Columns, build: BuildId) -> Vec<String> {
-    let tables = Table::ALL.map(|table| (table_name(build, table.name()), ROW_COLUMNS));
-    let all = tables.into_iter().chain([(table_name(build, CHECKPOINT), CHECKPOINT_COLUMNS)]);
+const MEMBER_COLUMNS: [(&str, &str, &str); 4] = [
+    ("scope", "partition_key", "text"),
+    ("member", "clustering", "uuid"),
+    ("address", "regular", "text"),
+    ("beat", "regular", "bigint"),
+];
+const PARTITION_COLUMNS: [(&str, &str, &str); 4] = [
+    ("scope", "partition_key", "text"),
+    ("log_partition", "clustering", "int"),
+    ("owner", "regular", "uuid"),
+    ("term", "regular", "bigint"),
+];
+
+fn tables(build: BuildId) -> Vec<Expected> {
+    let tables = Table::ALL.map(|table| (table_name(build, table.name()), &ROW_COLUMNS[..]));
+    tables.into_iter().chain([(table_name(build, CHECKPOINT), &CHECKPOINT_COLUMNS[..])]).collect()
+}
+
+fn leases() -> Vec<Expected> {
+    vec![(MEMBER_TABLE.to_owned(), &MEMBER_COLUMNS), (PARTITION_TABLE.to_owned(), &PARTITION_COLUMNS)]
+}
+
+fn differences(columns: &Columns, all: Vec<Expected>) -> Vec<String> {
     let mut found = Vec::new();
     for (table, expect) in all {
         let Some(there) = columns.get(&table) else {
@@ -165,9 +194,9 @@ fn differences(columns: &Columns, build: BuildId) -> Vec<String> {
             continue;
         };
         for (column, kind, of) in expect {
-            match there.get(column) {
+            match there.get(*column) {
                 None => found.push(format!("table {table} has no column {column}")),
-                Some((is_kind, is_of)) if (is_kind.as_str(), is_of.as_str()) != (kind, of) => {
+                Some((is_kind, is_of)) if (is_kind.as_str(), is_of.as_str()) != (*kind, *of) => {
                     found.push(format!("column {column} of table {table} is {is_kind} {is_of}, not {kind} {of}"));
                 }
                 Some(_) => {}

@@ -47,6 +47,28 @@ pub enum Shared {
     SwapMeta,
 }
 
+/// A statement of the leases (`lease.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Leases {
+    CreateMembers,
+    CreatePartitions,
+    /// scope
+    Members,
+    Partitions,
+    /// scope, member, address, beat
+    Join,
+    /// beat, scope, member, the beat before
+    Beat,
+    /// scope, member, its beat
+    Evict,
+    /// scope, member
+    Leave,
+    /// scope, partition, owner, term
+    First,
+    /// owner, term, scope, partition, the term before
+    Change,
+}
+
 /// A statement of one build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owned {
@@ -80,6 +102,8 @@ pub enum Owned {
 pub const META_VERSION: &str = "schema_version";
 pub const META_BUILD: &str = "build";
 pub const META_TABLE: &str = "meta";
+pub const MEMBER_TABLE: &str = "lease_member";
+pub const PARTITION_TABLE: &str = "lease_partition";
 
 pub fn create_keyspace(keyspace: &Keyspace, replication: &Replication) -> String {
     let name = keyspace.as_str();
@@ -112,6 +136,54 @@ impl Shared {
             Self::GetMeta => format!("SELECT number FROM {meta} WHERE name = ?"),
             Self::InitMeta => format!("INSERT INTO {meta} (name, number) VALUES (?, ?) IF NOT EXISTS"),
             Self::SwapMeta => format!("UPDATE {meta} SET number = ? WHERE name = ? IF number = ?"),
+        }
+    }
+}
+
+impl Leases {
+    pub const ALL: [Leases; 10] = [
+        Self::CreateMembers,
+        Self::CreatePartitions,
+        Self::Members,
+        Self::Partitions,
+        Self::Join,
+        Self::Beat,
+        Self::Evict,
+        Self::Leave,
+        Self::First,
+        Self::Change,
+    ];
+
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Members | Self::Partitions)
+    }
+
+    pub fn text(self, keyspace: &Keyspace) -> String {
+        let of = |table: &str| format!("{}.{table}", keyspace.as_str());
+        let (member, partition) = (of(MEMBER_TABLE), of(PARTITION_TABLE));
+        match self {
+            Self::CreateMembers => format!(
+                "CREATE TABLE IF NOT EXISTS {member} (scope text, member uuid, address text, beat bigint, \
+                 PRIMARY KEY (scope, member)) WITH comment = 'processes that live and share the partitions of the log'"
+            ),
+            Self::CreatePartitions => format!(
+                "CREATE TABLE IF NOT EXISTS {partition} (scope text, log_partition int, owner uuid, term bigint, \
+                 PRIMARY KEY (scope, log_partition)) WITH comment = 'which of them has which partition'"
+            ),
+            Self::Members => format!("SELECT member, address, beat FROM {member} WHERE scope = ?"),
+            Self::Partitions => format!("SELECT log_partition, owner, term FROM {partition} WHERE scope = ?"),
+            Self::Join => {
+                format!("INSERT INTO {member} (scope, member, address, beat) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+            }
+            Self::Beat => format!("UPDATE {member} SET beat = ? WHERE scope = ? AND member = ? IF beat = ?"),
+            Self::Evict => format!("DELETE FROM {member} WHERE scope = ? AND member = ? IF beat = ?"),
+            Self::Leave => format!("DELETE FROM {member} WHERE scope = ? AND member = ? IF EXISTS"),
+            Self::First => {
+                format!("INSERT INTO {partition} (scope, log_partition, owner, term) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+            }
+            Self::Change => {
+                format!("UPDATE {partition} SET owner = ?, term = ? WHERE scope = ? AND log_partition = ? IF term = ?")
+            }
         }
     }
 }

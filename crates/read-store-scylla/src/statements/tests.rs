@@ -15,6 +15,7 @@ fn texts() -> Vec<String> {
         create_keyspace(&keyspace(), &Replication::Datacenters(vec![("dc1".to_owned(), 3), ("dc2".to_owned(), 2)])),
     ];
     texts.extend(Shared::ALL.map(|of| of.text(&keyspace())));
+    texts.extend(Leases::ALL.map(|of| of.text(&keyspace())));
     texts.extend(Owned::all().into_iter().map(|of| of.text(&keyspace(), BUILD)));
     texts
 }
@@ -24,7 +25,7 @@ fn the_list_has_every_statement() {
     let listed = include_str!("../statements.cql");
     let listed: Vec<_> = listed.lines().filter(|line| !line.is_empty() && !line.starts_with("--")).collect();
     let sent: Vec<_> = texts().into_iter().map(|text| text + ";").collect();
-    assert_eq!(listed.len(), 230);
+    assert_eq!(listed.len(), 240);
     for (listed, sent) in listed.iter().zip(&sent) {
         assert_eq!(listed, sent);
     }

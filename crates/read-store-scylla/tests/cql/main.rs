@@ -5,6 +5,7 @@ mod builds;
 mod commits;
 mod engine;
 mod faults;
+mod lease;
 mod statements;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +18,7 @@ use corral_read_store_scylla::{Builds, Cluster, ScyllaStore, schema};
 use engine::{Engine, ONE_COPY};
 
 /// A case that is not there would not fail: their number is.
-const CASES: usize = 28;
+const CASES: usize = 33;
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
