@@ -210,6 +210,8 @@ pub const SESSION_FRAMES_MAX: usize = 8;
 pub const SESSION_SEND_MS_MAX: u64 = 30_000;
 /// Rights of an open session are asked again so often.
 pub const SESSION_RECHECK_MS: u64 = 30_000;
+/// Answers of a living list are so far apart: its figures are read, and nobody reads faster.
+pub const SESSION_LIST_SPACING_MS: u64 = 500;
 /// A session that has had nothing to say for so long says that it lives.
 pub const SESSION_MARK_MS: u64 = 5_000;
 /// A browser is pinged so often; one that has left so many without any answer is gone.

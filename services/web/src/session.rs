@@ -19,7 +19,7 @@ use corral_query::{Engine, Query, Subscription};
 use corral_tasks::{Clock, Kind, Tasks};
 use corral_wire::proto::{self, session_request, session_response, subscribe};
 use corral_wire::{ApiError, ErrorKind};
-use futures_util::future::{AbortHandle, Abortable, Aborted};
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable, Aborted};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use tokio::sync::mpsc;
@@ -27,10 +27,13 @@ use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use crate::gate::denied;
 
+mod answer;
 pub mod rpc;
 pub mod socket;
 #[cfg(test)]
 mod tests;
+
+use answer::Sent;
 
 /// What both sides speak.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -58,7 +61,13 @@ pub enum Outgoing {
     Ping,
 }
 
-type Next = Result<(u32, Subscription, Result<Option<corral_query::Answer>, corral_query::QueryError>), Aborted>;
+type Next = Result<(u32, Subscribed, Result<Option<corral_query::Answer>, corral_query::QueryError>), Aborted>;
+
+/// One living question and what its client has of it.
+struct Subscribed {
+    subscription: Subscription,
+    sent: Sent,
+}
 
 struct Session<'a> {
     sessions: &'a Sessions,
@@ -240,27 +249,29 @@ impl<'a> Session<'a> {
         let subscription = self.sessions.engine.subscribe(self.principal.organization, query)?;
         let (handle, registration) = AbortHandle::new_pair();
         self.living.insert(id, handle);
-        self.wait(id, subscription, registration);
+        self.wait(id, Subscribed { subscription, sent: Sent::default() }, registration);
         Ok(())
     }
 
-    fn wait(&mut self, id: u32, mut subscription: Subscription, registration: futures_util::future::AbortRegistration) {
+    fn wait(&mut self, id: u32, mut subscribed: Subscribed, registration: AbortRegistration) {
         let next = async move {
-            let next = subscription.next().await;
-            (id, subscription, next)
+            tokio::time::sleep(subscribed.sent.rest()).await;
+            let next = subscribed.subscription.next().await;
+            (id, subscribed, next)
         };
         self.waiting.push(Abortable::new(next, registration).boxed());
     }
 
     async fn answer(&mut self, next: Next) -> Result<(), Gone> {
         // An aborted one was ended by its client.
-        let Ok((id, subscription, next)) = next else { return Ok(()) };
+        let Ok((id, mut subscribed, next)) = next else { return Ok(()) };
         match next {
             Ok(Some(answer)) => {
-                self.say(frame(session_response::Frame::Answer(answer_to_proto(id, answer)))).await?;
+                let answer = subscribed.sent.answer(id, answer);
+                self.say(frame(session_response::Frame::Answer(answer))).await?;
                 let (handle, registration) = AbortHandle::new_pair();
                 self.living.insert(id, handle);
-                self.wait(id, subscription, registration);
+                self.wait(id, subscribed, registration);
                 Ok(())
             }
             // An answer as of a moment lives on, silently, until it is ended.
@@ -282,18 +293,6 @@ impl<'a> Session<'a> {
         self.said = Instant::now();
         Ok(())
     }
-}
-
-fn answer_to_proto(subscription: u32, answer: corral_query::Answer) -> proto::Answer {
-    use corral_query::Body;
-    use proto::answer::Body as Wire;
-    let body = match answer.body {
-        Body::Projects(body) => Wire::Projects(corral_wire::projects_to_proto(body)),
-        Body::Runs(body) => Wire::Runs(corral_wire::runs_to_proto(body)),
-        Body::Run(body) => Wire::Run(corral_wire::run_to_proto(*body)),
-        Body::History(body) => Wire::History(corral_wire::history_to_proto(body)),
-    };
-    proto::Answer { subscription, whole: answer.whole, body: Some(body) }
 }
 
 /// Of one subscription, or (0) of the session's own frames.

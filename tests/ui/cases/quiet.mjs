@@ -28,7 +28,7 @@ export async function quiet({ browser, hand, url, state, checks }) {
     return `${tab.frames.length} frames heard (heartbeats)`;
   });
 
-  await checks.check(`a new point costs at most ${POINT_BYTES_MAX} bytes a panel on the wire, and no request`, async () => {
+  await checks.check(`a new point costs at most ${POINT_BYTES_MAX} bytes on the wire, in a panel and with its share of the lists, and no request`, async () => {
     // The first deltas of a series name it, and buckets double while a run is short: both are whole answers.
     for (let step = 1; step <= 20; step++) await hand.log("still", `{"loss": ${1 / step}, "accuracy": 0.6, "lr": 0.1}`, step);
     await until("they are drawn", async () => (await pointsIn(page, "lr")) === 21);
@@ -53,6 +53,7 @@ export async function quiet({ browser, hand, url, state, checks }) {
     }
     const all = tab.frames.reduce((n, f) => n + f.bytes, 0);
     const each = Math.round(all / 20 / METRICS.length);
+    assert.ok(each <= POINT_BYTES_MAX, `${each} bytes a point with lists`);
     return `at most ${most} bytes a frame; with lists and figures ${each} bytes a point and panel (${[...kinds].map(([kind, bytes]) => `${kind} ${Math.round(bytes / 20)}`).join(", ")} a step)`;
   });
 

@@ -27,25 +27,37 @@ function mergeProjects(before: Project[], delta: ListProjectsResponse): Project[
   return [...kept, ...changed.values()];
 }
 
-function mergeRuns(before: RunList, delta: ListRunsResponse): RunList {
-  const changed = new Map(delta.runs.map((r) => [r.id, r]));
+/** What moved put over the run as it was (`Answer.partial_runs`). */
+function movedRun(before: Run, { lastAppendUs, maxStep, points, metrics, gapItems, summary }: Run): Run {
+  const figures = new Map(before.summary.map((f) => [f.key, f]));
+  for (const f of summary) figures.set(f.key, f);
+  return { ...before, lastAppendUs, maxStep, points, metrics, gapItems, summary: [...figures.values()] };
+}
+
+function mergeRuns(before: RunList, delta: ListRunsResponse, partial: readonly number[]): RunList {
+  const changed = new Map(delta.runs.map((run, i) => [run.id, { run, partial: partial.includes(i) }]));
   const take = (r: Run): Run => {
     const now = changed.get(r.id);
     changed.delete(r.id);
-    return now ?? r;
+    return now ? (now.partial ? movedRun(r, now.run) : now.run) : r;
   };
   const runs = before.runs.map(take);
   const arrived = before.arrived.map(take);
-  return { runs, arrived: [...arrived, ...changed.values()], total: Math.max(Number(delta.total), runs.length + arrived.length + changed.size) };
+  const news = [...changed.values()].map((one) => {
+    if (one.partial) throw new Error(`runs: ${one.run.id} came in part and was never whole`);
+    return one.run;
+  });
+  return { runs, arrived: [...arrived, ...news], total: Math.max(Number(delta.total), runs.length + arrived.length + news.length) };
 }
 
-/** A run's delta names the metrics and writers that changed; the run itself comes whole when it changed. */
-function mergeRun(before: GetRunResponse, delta: GetRunResponse): GetRunResponse {
+/** A run's delta names the metrics and writers that changed; of the run itself what moved, or the whole. */
+function mergeRun(before: GetRunResponse, delta: GetRunResponse, partial: boolean): GetRunResponse {
+  const run = partial && before.run && delta.run ? movedRun(before.run, delta.run) : (delta.run ?? before.run);
   const metrics = new Map(before.metrics.map((m) => [m.name, m]));
   for (const m of delta.metrics) metrics.set(m.name, m);
   const writers = new Map(before.writers.map((w) => [`${w.writerId}/${w.epoch}`, w]));
   for (const w of delta.writers) writers.set(`${w.writerId}/${w.epoch}`, w);
-  return { ...before, run: delta.run ?? before.run, metrics: [...metrics.values()], writers: [...writers.values()], meta: delta.meta ?? before.meta };
+  return { ...before, run, metrics: [...metrics.values()], writers: [...writers.values()], meta: delta.meta ?? before.meta };
 }
 
 /** The value after `answer`; undefined for a delta without anything to put it over, or a kind that this page does not know. */
@@ -57,10 +69,10 @@ export function applyAnswer(before: Value | undefined, answer: Answer): Value | 
       return before?.kind === "projects" ? { kind: "projects", projects: mergeProjects(before.projects, body.value) } : undefined;
     case "runs":
       if (whole) return { kind: "runs", runs: body.value.runs, arrived: [], total: Number(body.value.total) };
-      return before?.kind === "runs" ? { kind: "runs", ...mergeRuns(before, body.value) } : undefined;
+      return before?.kind === "runs" ? { kind: "runs", ...mergeRuns(before, body.value, answer.partialRuns) } : undefined;
     case "run":
       if (whole) return { kind: "run", run: body.value };
-      return before?.kind === "run" ? { kind: "run", run: mergeRun(before.run, body.value) } : undefined;
+      return before?.kind === "run" ? { kind: "run", run: mergeRun(before.run, body.value, answer.partialRuns.length > 0) } : undefined;
     case "history":
       if (!whole && before?.kind !== "history") return undefined;
       return { kind: "history", history: applyHistory(before?.kind === "history" ? before.history : undefined, body.value, whole) };

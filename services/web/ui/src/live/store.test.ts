@@ -90,6 +90,34 @@ describe("merging", () => {
     expect(value?.kind === "runs" && value.arrived.map((r) => r.name)).toEqual(["three"]);
   });
 
+  test("a row that comes in part keeps what it does not say", async () => {
+    store.watch(KEY, RUNS, told);
+    const id = FakeSocket.last.subscriptions.at(-1)!;
+    const figure = (key: string, f64: number) => ({ key, value: { kind: { case: "f64" as const, value: f64 } } });
+    const lr = { path: ["lr"], json: "0.1" };
+    FakeSocket.last.answers(answer(id, true, 1n, runsBody([{ id: "1", name: "owl", points: 2n, config: [lr], summary: [figure("acc", 0.5), figure("loss", 1)] }, { id: "2", name: "fox" }])));
+    const part = answer(id, false, 2n, runsBody([{ id: "2", name: "vixen" }, { id: "1", points: 3n, maxStep: 9n, summary: [figure("loss", 0.5), figure("new", 7)] }]));
+    part.partialRuns = [1];
+    FakeSocket.last.answers(part);
+    await vi.advanceTimersByTimeAsync(100);
+    const { value } = store.read(KEY);
+    const runs = value?.kind === "runs" ? value.runs : [];
+    expect(runs[0]).toMatchObject({ id: "1", name: "owl", points: 3n, maxStep: 9n, config: [lr] });
+    expect(runs[0]!.summary.map((f) => [f.key, f.value?.kind.value])).toEqual([["acc", 0.5], ["loss", 0.5], ["new", 7]]);
+    expect(names()).toEqual(["owl", "vixen"]);
+  });
+
+  test("a part of a row that never came whole makes the page ask for the whole", () => {
+    store.watch(KEY, RUNS, told);
+    says(true, 1n, run("1", "owl"));
+    const before = FakeSocket.last.subscriptions.length;
+    const part = answer(FakeSocket.last.subscriptions.at(-1)!, false, 2n, runsBody([{ id: "2", points: 3n }]));
+    part.partialRuns = [0];
+    FakeSocket.last.answers(part);
+    expect(FakeSocket.last.subscriptions).toHaveLength(before + 1);
+    expect(names()).toEqual(["owl"]);
+  });
+
   test("a run's delta names what changed of its metrics and writers", async () => {
     const q = { case: "run", value: { runId: "a" } } as Query;
     store.watch(queryKey(q), q, told);
