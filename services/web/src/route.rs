@@ -204,3 +204,6 @@ fn page(gate: &Gate, request: Request<Body>) -> Response<Body> {
         _ => Failure(ApiError::new(ErrorKind::NotFound, "there is no such route")).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;
