@@ -190,6 +190,14 @@ pub const STORE_ASIDE_COUNT_MAX: usize = 2;
 /// Records of the vault. A session above the bound pushes out the one that ends first; a key is refused.
 pub const VAULT_KEYS_COUNT_MAX: usize = 10_000;
 pub const VAULT_SESSIONS_COUNT_MAX: usize = 1_000;
+/// A vault that several processes share: how often each looks whether another has changed it (a key that was taken back
+/// opens nothing any more after so long), and how soon one looks again for who is not known.
+pub const VAULT_LOOK_MS: u64 = 2_000;
+pub const VAULT_LOOK_AGAIN_MS: u64 = 250;
+/// Keys of one change of it.
+pub const VAULT_CHANGE_KEYS_COUNT_MAX: usize = 64;
+/// How often a process looks which build of a shared read store is served.
+pub const BUILD_LOOK_MS: u64 = 1_000;
 /// Login links that wait to be used; one more pushes out the oldest.
 pub const LOGIN_TOKENS_COUNT_MAX: usize = 16;
 /// How long a login link can be used, once.

@@ -23,11 +23,35 @@ struct Standing {
     open: Vec<(u64, u64)>,
 }
 
+/// Who writes: its id, its epoch, its account.
+pub type WriterKey = (WriterId, u32, Actor);
+
 /// The writers of one stream.
 #[derive(Default)]
-pub struct Deduplication(HashMap<(WriterId, u32, Actor), Standing>);
+pub struct Deduplication(HashMap<WriterKey, Standing>);
 
 impl Deduplication {
+    /// The last applied seq of a writer whose items all came in order: everything up to it was applied.
+    pub fn in_order(&self, writer: &WriterKey) -> Option<u64> {
+        self.0.get(writer).filter(|standing| standing.open.is_empty()).map(|standing| standing.hw)
+    }
+
+    /// How many writers it has heard of.
+    pub fn writers(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Every writer whose items came in order, and the last of them.
+    pub fn all_in_order(&self) -> impl Iterator<Item = (&WriterKey, u64)> {
+        let in_order = self.0.iter().filter(|(_, standing)| standing.open.is_empty());
+        in_order.map(|(writer, standing)| (writer, standing.hw))
+    }
+
+    /// Goes on with a writer whose items up to `hw` were applied. Saying less than was only means knowing of fewer repeats.
+    pub fn go_on(&mut self, writer: WriterKey, hw: u64) {
+        self.0.insert(writer, Standing { hw, open: Vec::new() });
+    }
+
     /// Records must come in log order, from the stream's first. `hole_before`: a hole of the partition lies below the
     /// record; `refused`: it became a dead letter.
     pub fn say(&mut self, envelope: &Envelope, hole_before: bool, refused: bool) -> Said {
