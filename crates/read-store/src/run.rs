@@ -68,7 +68,7 @@ row! {
         max_step: i64,
         points: u64,
         metrics: u32,
-        /// Items replaced by accepted gaps, all writers.
+        /// Items that are missing or not whole, all writers.
         gap_items: u64,
         /// The first 200 summary keys by order of appearance (`HEAD_SUMMARY_KEYS_MAX`).
         summary: Vec<(String, SummaryValue)>,

@@ -39,7 +39,7 @@ fn key(stream: &StreamKey, clustering: KeyBytes) -> Key {
 
 row! {
     /// The head of a run's state.
-    pub struct RunStateRow = 1 {
+    pub struct RunStateRow = 2 {
         /// State of another log epoch is never used.
         log_epoch: LogEpoch,
         /// Events below this offset go to nobody.
@@ -50,7 +50,7 @@ row! {
         /// The living take; 0 before the run was opened.
         take: Take,
         /// The launches that opened, joined or resumed the living take, latest last (`LAUNCHES_COUNT_MAX` of them).
-        launches: Vec<String>,
+        launches: Vec<Launch>,
         /// The last state event in the living take (`RunState` as a number).
         state: u8,
         /// The highest step seen in the living take + 1 (saturating), for items logged without a step after a resume.
@@ -60,7 +60,7 @@ row! {
         /// Client time of the living take's earliest and latest point, us; meaningless while `points` is 0.
         first_point_us: i64,
         last_point_us: i64,
-        /// Items replaced by accepted gaps, all writers.
+        /// Items that are missing or not whole, all writers: replaced by accepted gaps, or with something that found no place.
         gap_items: u64,
         /// Writers so far; each has its index by first appearance.
         writers: u32,
@@ -85,6 +85,15 @@ row! {
         levels: Vec<Level>,
         /// Rows that were replaced and may still be there.
         replaced: Vec<Replaced>,
+    }
+}
+
+part! {
+    /// A launch of the living take: all its writers begin at one step, whenever their openings land.
+    pub struct Launch {
+        id: String,
+        /// 0 where it began the take, else the run's next step when it resumed the run last.
+        step: i64,
     }
 }
 
@@ -134,7 +143,7 @@ row! {
         metrics: u32,
         /// Seqs skipped by a jump over a hole: `[from, to]`, sorted.
         open_ranges: Vec<(u64, u64)>,
-        /// Items replaced by accepted gaps.
+        /// Items of its own that are missing or not whole.
         gap_items: u64,
         /// What its `RunFinished` named as its last seq; 0: it has not finished.
         finished_seq: u64,
@@ -211,3 +220,6 @@ pub fn writer_of(clustering: &Bytes) -> Option<(WriterId, u32, String)> {
     let epoch = u32::from_be_bytes(rest.get(16..20)?.try_into().ok()?);
     Some((writer, epoch, String::from_utf8(rest[20..].to_vec()).ok()?))
 }
+
+#[cfg(test)]
+mod tests;

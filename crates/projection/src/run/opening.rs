@@ -5,7 +5,7 @@ use corral_domain::outcome::{Opening, Refusal};
 use corral_domain::run::{Resume, RunOpened};
 use corral_domain::{Micros, Outcome, RunState, Take};
 use corral_read_store::layout::Row;
-use corral_read_store::state::WriterRow;
+use corral_read_store::state::{Launch, WriterRow};
 use corral_read_store::{outcome, state};
 
 use super::{At, NONE, Run, WriterNames};
@@ -50,7 +50,7 @@ impl Run {
 
     fn decide(&mut self, opened: &RunOpened, at: &mut At<'_>) -> Result<Opening, Refusal> {
         let exists = self.head.take.0 > 0;
-        let same_launch = !opened.launch_id.is_empty() && self.head.launches.contains(&opened.launch_id);
+        let same_launch = !opened.launch_id.is_empty() && self.head.launches.iter().any(|at| at.id == opened.launch_id);
         let how = match (exists, opened.resume) {
             (false, Resume::Must) => return Err(Refusal::Missing),
             (false, _) => Opening::Created,
@@ -69,7 +69,7 @@ impl Run {
             self.new_take(opened);
         }
         if how != Opening::Joined {
-            self.head.launches.push(opened.launch_id.clone());
+            self.head.launches.push(Launch { id: opened.launch_id.clone(), step: self.head.next_step });
             if self.head.launches.len() > LAUNCHES_COUNT_MAX {
                 self.head.launches.remove(0);
             }
