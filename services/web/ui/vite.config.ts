@@ -2,7 +2,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// The browser's own Host goes through, since the server compares it with Origin. `npm run dev` talks to a server of one's own; the mock in dev/ listens on this address unless told otherwise.
+// The browser's own Host goes through, since the server compares it with Origin. `npm run dev` talks to a server of one's own.
 const server = process.env.CORRAL_URL ?? "http://127.0.0.1:4870";
 
 export default defineConfig({
