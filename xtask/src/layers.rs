@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 8] = [
         "corral-query",
     ],
     &["corral-wire", "corral-archive"],
-    &["corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
+    &["corral-archiver", "corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
     &["corral-server", "corral-python"],
     &["corral-testkit", "corral-e2e", "corral-load", "xtask"],
 ];

@@ -84,8 +84,9 @@ pub const LEASE_ORPHAN_MS_MAX: u64 = 700;
 /// One request to the table of leases, and the wait before it is made again.
 pub const LEASE_ASK_MS_MAX: u64 = 1_500;
 pub const LEASE_RETRY_MS: u64 = 250;
-/// How long a runner whose partition goes elsewhere may take to finish its commit.
-pub const RUNNER_LEAVE_MS_MAX: u64 = 3_000;
+/// How long a runner whose partition goes elsewhere may take to finish its commit: less than lies between the end of a
+/// member's belief and the patience of others.
+pub const RUNNER_LEAVE_MS_MAX: u64 = 1_500;
 /// A row's partition key and clustering key together: what every store can take.
 pub const STORE_KEY_BYTES_MAX: usize = 4_096;
 
@@ -230,12 +231,17 @@ pub const SESSION_PINGS_UNANSWERED_MAX: u32 = 3;
 pub const ARCHIVE_SEGMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const ARCHIVE_SEGMENT_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const ARCHIVE_SEGMENT_HOLES_MAX: usize = 1_000;
+/// What all partitions of one archiver gather at once; each has an equal share, and segments are never smaller than this.
+pub const ARCHIVE_GATHERED_BYTES_MAX: usize = 128 * 1024 * 1024;
+pub const ARCHIVE_SEGMENT_BYTES_MIN: usize = 1024 * 1024;
+/// How long a segment that no entry names is kept: somebody may be about to name it.
+pub const ARCHIVE_GARBAGE_KEEP_US: i64 = 24 * 3_600 * 1_000_000;
 /// Writers of one partition whose place the archive knows, so that it can leave out what was appended twice.
 pub const ARCHIVE_WRITERS_COUNT_MAX: usize = 100_000;
 /// Segments of the archive that its readers keep in memory.
 pub const ARCHIVE_SEGMENTS_CACHED_MAX: usize = 2;
 /// How often an archiver looks at a partition where nothing comes, and how long it waits after a failure.
-pub const ARCHIVE_LOOK_MS: u64 = 10_000;
+pub const ARCHIVE_LOOK_MS: u64 = 2_000;
 pub const ARCHIVE_RETRY_MS_MIN: u64 = 500;
 pub const ARCHIVE_RETRY_MS_MAX: u64 = 60_000;
 /// A push. Records of one request, by bytes and by count.
