@@ -62,6 +62,12 @@ pub struct Figures {
 #[derive(Clone, Debug)]
 pub struct Owned(watch::Receiver<BTreeSet<Partition>>);
 
+impl From<watch::Receiver<BTreeSet<Partition>>> for Owned {
+    fn from(owned: watch::Receiver<BTreeSet<Partition>>) -> Self {
+        Self(owned)
+    }
+}
+
 impl Owned {
     pub fn now(&self) -> BTreeSet<Partition> {
         self.0.borrow().clone()

@@ -75,6 +75,31 @@ impl Status {
     }
 }
 
+/// What ends a runner, whichever is told first.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// To the end of the log first: whoever goes on, goes on later.
+    pub drain: Shutdown,
+    /// After the commit under way: another process goes on.
+    pub leave: Shutdown,
+}
+
+impl From<Shutdown> for Ends {
+    fn from(drain: Shutdown) -> Self {
+        Self { drain, leave: Shutdown::new() }
+    }
+}
+
+impl Ends {
+    /// Returns once either was told.
+    pub async fn told(&self) {
+        tokio::select! {
+            () = self.drain.cancelled() => {}
+            () = self.leave.cancelled() => {}
+        }
+    }
+}
+
 /// The projector of one partition.
 pub struct Runner {
     handles: Handles,
@@ -88,6 +113,7 @@ pub struct Runner {
     projects: BTreeMap<(OrganizationId, ProjectId), ProjectStatRow>,
     /// Commits of random sizes, for rebuilds: what is committed together must not matter.
     dice: Option<Dice>,
+    ends: Ends,
 }
 
 impl Runner {
@@ -103,6 +129,7 @@ impl Runner {
             bad_in_a_row: 0,
             projects: BTreeMap::new(),
             dice: None,
+            ends: Ends::default(),
         }
     }
 
@@ -132,13 +159,18 @@ impl Runner {
         Ok(())
     }
 
-    /// Runs until the shutdown; a partition that must not go on is marked stopped and left.
-    pub async fn run(&mut self, shutdown: Shutdown) -> Result<(), Halt> {
+    /// Runs until it is told to end; a partition that must not go on is marked stopped and left.
+    pub async fn run(&mut self, ends: impl Into<Ends>) -> Result<(), Halt> {
+        let ends = ends.into();
+        self.ends = ends.clone();
         let mut wait = PROJECTOR_RETRY_MS_MIN;
         let mut reloads = Reloads::default();
         let mut loaded = false;
         loop {
-            if shutdown.is_cancelled() {
+            if ends.leave.is_cancelled() {
+                return Ok(());
+            }
+            if ends.drain.is_cancelled() {
                 return self.drain().await;
             }
             let step = async {
@@ -147,14 +179,14 @@ impl Runner {
                 }
                 self.step().await
             };
-            let done = tokio::select! { done = step => done, () = shutdown.cancelled() => continue };
+            let done = tokio::select! { done = step => done, () = ends.drain.cancelled() => continue };
             let error = match done {
                 Ok(went_on) => {
                     (loaded, wait) = (true, PROJECTOR_RETRY_MS_MIN);
                     if went_on {
                         reloads = Reloads::default();
                     } else {
-                        self.wait(&shutdown).await;
+                        self.wait(&ends).await;
                     }
                     continue;
                 }
@@ -169,25 +201,25 @@ impl Runner {
             loaded = false;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-                () = shutdown.cancelled() => {}
+                () = ends.told() => {}
             }
             wait = (wait * 2).min(PROJECTOR_RETRY_MS_MAX);
         }
     }
 
     /// For more of the log, or until it is time to say how far it is complete.
-    async fn wait(&self, shutdown: &Shutdown) {
+    async fn wait(&self, ends: &Ends) {
         let every = Duration::from_millis(COMPLETE_THROUGH_EVERY_MS);
         tokio::select! {
             _ = tokio::time::timeout(every, self.handles.log.wait(self.partition, self.next)) => {}
-            () = shutdown.cancelled() => {}
+            () = ends.told() => {}
         }
     }
 
     /// To the tail, once, when doors are closed.
     async fn drain(&mut self) -> Result<(), Halt> {
         self.start().await?;
-        while self.next < self.extent().await?.tail {
+        while self.next < self.extent().await?.tail && !self.ends.leave.is_cancelled() {
             self.step().await?;
         }
         Ok(())
@@ -229,7 +261,7 @@ impl Runner {
 
     async fn commits(&mut self, batch: Batch) -> Result<bool, Halt> {
         let mut from = 0;
-        while self.next < batch.next {
+        while self.next < batch.next && !self.ends.leave.is_cancelled() {
             let mut prepared = self.prepare(&batch, from).await?;
             from = prepared.at;
             let (writes, checkpoint) = (std::mem::take(&mut prepared.batch), self.checkpoint_at(prepared.next));

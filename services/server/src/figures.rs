@@ -84,7 +84,7 @@ impl Figures {
         let statuses = self.projector.statuses();
         for (name, help, value) in figures {
             head(out, name, help);
-            for (partition, status) in statuses.iter().enumerate() {
+            for (partition, status) in &statuses {
                 line(out, name, &format!("{{partition=\"{partition}\"}}"), value(status));
             }
         }
