@@ -182,12 +182,26 @@ def idle(home: Path, table: Table) -> None:
         table.add("idle", "share of one core", share * 100, "%", "<= 0.5")
 
 
-def _disk(name: str, bench: Bench, points: int) -> None:
+def disk(home: Path, table: Table) -> dict[str, float]:
+    """W1 ten times as long, so that what the engine keeps at most does not stand for what a point needs."""
+    with Bench(home, table) as bench:
+        said = bench.ask(["write", "--prefix", "disk", "--metrics", "100", "--steps", "100000"])
+        bench.stored(["disk-0"], said["points"])
+        bench.again()
+        return _disk("10 x W1", bench, said["points"])
+
+
+def _disk(name: str, bench: Bench, points: int) -> dict[str, float]:
     """After an orderly stop; the log keeps its preallocated blocks until it is archived."""
-    whole, store = disk_bytes(bench.server.data), disk_bytes(bench.server.data / "read-store")
+    store = bench.server.data / "read-store"
+    whole, kept = disk_bytes(bench.server.data), disk_bytes(store)
+    journal = sum(file.stat().st_blocks * 512 for file in store.rglob("*.jnl"))
+    found = {"rows_per_point": (kept - journal) / points, "journal_mib": journal / 2**20}
     table = bench.table
-    table.add(name, "read store on disk", store / points, "B/point", "<= 3.0 after sealing")
-    table.add(name, "event log on disk, with what it reserves", (whole - store) / points, "B/point")
+    table.add(name, "read store on disk, without its journal", found["rows_per_point"], "B/point", "<= 3.0 after sealing")
+    table.add(name, "read store's journal, whatever is stored", found["journal_mib"], "MiB", "(bound 160)")
+    table.add(name, "event log on disk, with what it reserves", (whole - kept) / points, "B/point")
+    return found
 
 
-ALL = {"idle": idle, "w1": w1, "w1-client": w1_client, "w2": w2, "log": log, "q1": q1, "pixel": pixel}
+ALL = {"idle": idle, "w1": w1, "disk": disk, "w1-client": w1_client, "w2": w2, "log": log, "q1": q1, "pixel": pixel}
