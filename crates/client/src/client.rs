@@ -10,6 +10,7 @@ use corral_tasks::Clock;
 use rand::Rng;
 
 use crate::ClientError;
+use crate::connect::endpoint;
 use crate::item;
 use crate::naming::system_random;
 use crate::query::Query;
@@ -35,6 +36,10 @@ impl Client {
     /// Makes the spool and starts the shipper. Does not wait for a server.
     pub fn start(settings: Settings) -> Result<Self, ClientError> {
         let mut random = system_random();
+        if !settings.offline {
+            // Said now, to who can mend it, and not by a thread after some tries.
+            endpoint(&settings).map_err(ClientError::Url)?;
+        }
         let dir = settings.dir.join(if settings.offline { "offline" } else { "spool" });
         let mut options = Options::new(dir.clone());
         if settings.offline {
@@ -47,6 +52,7 @@ impl Client {
         if !settings.offline && !spool.is_mapped() {
             shared.warn(
                 "unmapped",
+                "",
                 &format!("{} cannot be mapped safely; a kill may take up to 50 ms of points", dir.display()),
             );
         }
@@ -119,6 +125,7 @@ impl Client {
         if let Some(thread) = self.shipper.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
         }
+        self.shared.warn_of_rest();
         self.spool.close().unwrap_or(false)
     }
 }

@@ -19,6 +19,8 @@ mod run;
 mod settings;
 mod shared;
 mod shipper;
+mod tls;
+mod warning;
 
 pub use client::Client;
 pub use naming::{LAUNCH_VARIABLE, Launch, launch, run_name, system_random, ulid};
@@ -44,6 +46,8 @@ pub enum ClientError {
     Io { what: &'static str, source: std::io::Error },
     #[error("the run has at most {max} metrics")]
     TooManyMetrics { max: u32 },
+    #[error("{0}")]
+    Url(String),
     #[error("the run is finished")]
     Finished,
 }

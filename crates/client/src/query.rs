@@ -36,13 +36,18 @@ pub struct Query {
     shared: Option<Arc<Shared>>,
     /// Answers must cover these too: what other clients of this process know to be durable.
     also: Vec<(u32, u64)>,
-    link: Option<(tokio::runtime::Runtime, Rpc)>,
+    link: Option<Link>,
+    /// Whose link it is: a forked child has the same socket, and a word on it would break its parent's.
+    pid: u32,
 }
+
+type Link = (tokio::runtime::Runtime, Rpc);
 
 macro_rules! question {
     ($(#[$doc:meta])* $name:ident, $call:ident, $request:ident, $response:ident) => {
         $(#[$doc])*
         pub fn $name(&mut self, mut request: proto::$request) -> Result<proto::$response, QueryError> {
+            self.leave_to_parent();
             if request.freshness.is_none() {
                 request.freshness = Some(self.freshness());
             }
@@ -70,7 +75,7 @@ macro_rules! question {
 
 impl Query {
     pub(crate) fn new(settings: Settings, shared: Option<Arc<Shared>>) -> Self {
-        Self { settings, shared, also: Vec::new(), link: None }
+        Self { settings, shared, also: Vec::new(), link: None, pid: std::process::id() }
     }
 
     /// A client that only asks.
@@ -81,6 +86,15 @@ impl Query {
     /// From here on answers cover these positions (partition, offset after) too.
     pub fn not_before(&mut self, positions: Vec<(u32, u64)>) {
         self.also = positions;
+    }
+
+    /// In a forked child: what was inherited is neither used nor freed (both would speak on the parent's socket, and a
+    /// lock may be held for ever by a thread that is not there); a link of its own is made.
+    fn leave_to_parent(&mut self) {
+        if self.pid != std::process::id() {
+            self.pid = std::process::id();
+            std::mem::forget((self.link.take(), self.shared.take()));
+        }
     }
 
     fn freshness(&self) -> proto::Freshness {
@@ -94,11 +108,11 @@ impl Query {
         if self.link.is_none() {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(QueryError::Runtime)?;
-            let endpoint = endpoint(&self.settings.url, &self.settings.name).map_err(QueryError::Url)?;
+            let target = endpoint(&self.settings).map_err(QueryError::Url)?;
             let key = self.settings.key_now();
             let channel = {
                 let _inside = runtime.enter();
-                endpoint.timeout(Duration::from_millis(ANSWER_MS_MAX)).connect_lazy()
+                target.connect_lazy(Duration::from_millis(ANSWER_MS_MAX))
             };
             let rpc = QueryServiceClient::with_interceptor(channel, Authorize::new(key.as_ref()));
             self.link = Some((runtime, rpc.max_decoding_message_size(ANSWER_BYTES_MAX)));
@@ -113,6 +127,12 @@ impl Query {
     question!(runs, list_runs, ListRunsRequest, ListRunsResponse);
     question!(run, get_run, GetRunRequest, GetRunResponse);
     question!(history, get_history, GetHistoryRequest, GetHistoryResponse);
+}
+
+impl Drop for Query {
+    fn drop(&mut self) {
+        self.leave_to_parent();
+    }
 }
 
 fn refused(status: &tonic::Status) -> QueryError {

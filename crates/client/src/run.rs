@@ -169,7 +169,7 @@ impl Run {
         }
         let def = MetricDef { name: "*".to_owned(), step_metric: "step".to_owned(), ..MetricDef::default() };
         if let Err(error) = self.define_metric(def) {
-            self.warn("control", &format!("a change of the run was not kept: {error}"));
+            self.warn("control", "", &format!("a change of the run was not kept: {error}"));
         }
     }
 
@@ -199,7 +199,7 @@ impl Run {
                     bytes += alone.len();
                     good.push(entry);
                 }
-                Err(error) => self.warn("entry", &format!("left out of config or summary: {error}")),
+                Err(error) => self.warn("entry", "", &format!("left out of config or summary: {error}")),
             }
         }
         if !good.is_empty() {
@@ -209,13 +209,13 @@ impl Run {
 
     fn control_or_warn(&self, entry: &RunEntry) {
         if let Err(error) = self.control(entry) {
-            self.warn("control", &format!("a change of the run was not kept: {error}"));
+            self.warn("control", "", &format!("a change of the run was not kept: {error}"));
         }
     }
 
-    /// Says something on stderr, once for each sort in a process.
-    pub fn warn(&self, sort: &'static str, text: &str) {
-        self.shared.warn(sort, text);
+    /// Says something on stderr, once for each sort and what it is about (a metric's name) in a process.
+    pub fn warn(&self, sort: &'static str, about: &str, text: &str) {
+        self.shared.warn(sort, about, text);
     }
 
     /// The last item of this writer. Nothing can be logged after it. Doing it twice is harmless.
@@ -227,11 +227,14 @@ impl Run {
             }
         }
         let message: String = message.chars().filter(|char| !char.is_control()).take(2_000).collect();
-        self.spool.append_control(self.writer, item::ENTRY, |last_seq| {
+        let finished = self.spool.append_control(self.writer, item::ENTRY, |last_seq| {
             let finished = RunFinished { state, exit_code, message, last_seq };
             encode_run_items(&[RunEntry::Finished(finished)]).to_vec()
-        })?;
-        self.leave()
+        });
+        // Also where the last item was not taken: a writer that stays open is a heartbeat for ever.
+        let left = self.leave();
+        finished?;
+        left
     }
 
     /// Ends this writer without ending the run: for a process that only took part in it.
@@ -281,3 +284,6 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@ const URL_DEFAULT: &str = "http://127.0.0.1:4870";
 #[derive(Clone)]
 pub struct Settings {
     pub url: String,
-    /// `None`: looked up in the credentials file at each connection, so that a `corral login` helps a run that waits.
+    /// `None`: looked up in the credentials file at each connection, so that a key that is entered there helps a run that waits.
     pub key: Option<Secret>,
+    /// PEM certificates of the authorities that an https server may be vouched for by; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
     /// The directory that holds `spool` and `offline`.
     pub dir: PathBuf,
     /// Files that nothing sends by itself.
@@ -46,13 +48,14 @@ pub fn credentials_key(url: &str) -> Option<Secret> {
 }
 
 impl Settings {
-    /// What the environment says: `CORRAL_URL`, `CORRAL_API_KEY`, `CORRAL_DIR`.
+    /// What the environment says: `CORRAL_URL`, `CORRAL_API_KEY`, `CORRAL_CA_FILE`, `CORRAL_DIR`.
     pub fn from_env(name: &str) -> Self {
         let env = |name: &str| std::env::var_os(name);
         let key = env("CORRAL_API_KEY").and_then(|key| key.into_string().ok()).filter(|key| !key.trim().is_empty());
         Self {
             url: default_url(env),
             key: key.map(|key| Secret::new(key.trim())),
+            ca_file: env("CORRAL_CA_FILE").filter(|path| !path.is_empty()).map(PathBuf::from),
             dir: default_dir(env).unwrap_or_else(|| PathBuf::from(".corral")),
             offline: false,
             name: name.to_owned(),

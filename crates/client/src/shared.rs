@@ -1,6 +1,6 @@
 //! What callers and the shipper share: a flag to wake it, what it has reached, and one place for warnings.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use corral_spool::{Spool, WriterIndex};
 use tokio::sync::Notify;
+
+use crate::warning::Warnings;
 
 /// What a run's opening came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +51,17 @@ pub(crate) struct Shared {
     positions: Mutex<BTreeMap<u32, u64>>,
     /// Why nothing is being sent, if so.
     trouble: Mutex<Option<String>>,
-    warned: Mutex<HashSet<&'static str>>,
+    warnings: Mutex<Warnings>,
     changed: (Mutex<u64>, Condvar),
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A closed stderr is nobody's trouble.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "corral: {line}");
 }
 
 impl Shared {
@@ -117,11 +124,25 @@ impl Shared {
         lock(&self.trouble).clone()
     }
 
-    /// Says something on stderr, once for each sort in a process.
-    pub(crate) fn warn(&self, sort: &'static str, text: &str) {
-        if lock(&self.warned).insert(sort) {
-            // A closed stderr is nobody's trouble.
-            let _ = writeln!(std::io::stderr().lock(), "corral: {text}");
+    /// Says something on stderr, once for each sort and what it is about (a run, a metric) in a process.
+    pub(crate) fn warn(&self, sort: &'static str, about: &str, text: &str) {
+        // Not under the lock: a stderr that nobody reads may block.
+        let line = lock(&self.warnings).line(sort, about, text);
+        if let Some(line) = line {
+            say(&line);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn warned_of(&self, sort: &str) -> Vec<String> {
+        lock(&self.warnings).about(sort)
+    }
+
+    /// At the end: how many warnings were not said.
+    pub(crate) fn warn_of_rest(&self) {
+        let rest = lock(&self.warnings).rest();
+        if let Some(line) = rest {
+            say(&line);
         }
     }
 

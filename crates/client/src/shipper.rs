@@ -9,6 +9,7 @@ mod session;
 mod sources;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::shared::Shared;
 const ORPHANS_EVERY_MS: u64 = 30_000;
 /// How long it may take, when everything is closed, to hear what is still in flight.
 const RUNTIME_END_MS_MAX: u64 = 200;
+/// Between two tries to connect while somebody waits for everything to be durable: the end of a program is short.
+const HURRY_MS_MAX: u64 = 1_000;
 
 pub(crate) struct Shipper {
     settings: Settings,
@@ -76,13 +79,14 @@ impl Shipper {
                     if backoff.failures() == 1 + backoff::QUIET_FAILURES {
                         self.shared.warn(
                             "lost",
+                            "",
                             &format!("{why}; logging goes on into {}", self.sources.own().path().display()),
                         );
                     }
                     wait_ms
                 }
             };
-            self.wait_to_reconnect(wait_ms).await;
+            self.wait_to_reconnect(wait_ms, &backoff).await;
         }
     }
 
@@ -111,11 +115,16 @@ impl Shipper {
         self.shared.set_idle(false);
     }
 
-    /// New items do not cut this short, but the end does.
-    async fn wait_to_reconnect(&self, ms: u64) {
-        let until = self.clock.monotonic_ms() + ms;
+    /// New items do not cut this short, but the end does; and who waits for everything to be durable has no minute.
+    async fn wait_to_reconnect(&self, ms: u64, backoff: &Backoff) {
+        let mut until = self.clock.monotonic_ms() + ms;
+        let hurried_ms = backoff.spread(HURRY_MS_MAX);
         loop {
-            let left = until.saturating_sub(self.clock.monotonic_ms());
+            let now = self.clock.monotonic_ms();
+            if self.shared.hurry.load(Ordering::Relaxed) {
+                until = until.min(now + hurried_ms);
+            }
+            let left = until.saturating_sub(now);
             if left == 0 || self.shared.stopping() {
                 return;
             }
@@ -123,3 +132,6 @@ impl Shipper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,6 +130,16 @@ fn a_door_that_says_later() {
     check(vec![Fault::Overloaded(2)], |state| assert_eq!(state.connections, 1));
 }
 
+/// Within the connection: others of it may be busy for days.
+#[test]
+fn a_door_that_says_later_to_the_handshake() {
+    let clock = corral_tasks::Clock::system();
+    check(vec![Fault::LaterHandshakes(3)], |state| {
+        assert_eq!((state.connections, state.handshakes), (1, 4));
+    });
+    assert!(clock.monotonic() >= Duration::from_millis(90), "each is waited for");
+}
+
 #[test]
 fn a_door_that_drains() {
     check(vec![Fault::Drain(4)], |state| assert!(state.connections >= 2));

@@ -1,5 +1,5 @@
-//! Where a user's keys lie: `${XDG_CONFIG_HOME:-~/.config}/corral/credentials`, written by the server's first start and
-//! by `corral login`, read by the clients.
+//! Where a user's keys lie: `${XDG_CONFIG_HOME:-~/.config}/corral/credentials`, written by the first `corral serve` of
+//! a machine's user (its owner's key) and by hand, read by the clients and the command line.
 //!
 //! The file is a small subset of TOML, so that people can read and mend it:
 //!

@@ -37,6 +37,6 @@ pub use error::SpoolError;
 pub use fork::generation as fork_generation;
 pub use layout::{ITEM_PAYLOAD_BYTES_MAX, Owner};
 pub use reader::{Chunk, Cursor, Item, ItemKind};
-pub use recover::{Orphan, orphans, sweep};
+pub use recover::{Orphan, has_ended, orphans, sweep};
 pub use spool::{Options, Spool, Stats};
 pub use writer::{GapNote, WriterIdentity, WriterIndex, WriterSummary};

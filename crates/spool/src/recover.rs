@@ -42,6 +42,12 @@ pub fn orphans(dir: &Path, except: &[PathBuf]) -> Vec<Orphan> {
     found
 }
 
+/// True if nobody holds a ring: its process has ended and no other has adopted it.
+pub fn has_ended(path: &Path) -> bool {
+    // The lock goes with the descriptor.
+    std::fs::File::open(path).and_then(|file| crate::region::lock(&file)).unwrap_or(false)
+}
+
 /// Removes files whose ring is gone (a crash between two unlinks). A ring is made before its other files and goes after
 /// them, so a file without one belongs to nobody.
 pub fn sweep(dir: &Path) {

@@ -145,7 +145,7 @@ impl Drop for SyncFile {
 }
 
 /// True if the lock is ours now; false if another process holds it.
-fn lock(file: &File) -> std::io::Result<bool> {
+pub(crate) fn lock(file: &File) -> std::io::Result<bool> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use corral_client::{Launch, OpenRun, Settings, run_name, ulid};
+use corral_client::{ClientError, Launch, OpenRun, Settings, run_name, ulid};
 use corral_domain::run::Resume;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -44,7 +44,10 @@ impl Client {
     ) -> PyResult<Self> {
         let settings = Settings { offline, ..settings(url, key, dir) };
         let started = py.detach(|| corral_client::Client::start(settings));
-        started.map(Self).map_err(|error| PyOSError::new_err(error.to_string()))
+        started.map(Self).map_err(|error| match error {
+            ClientError::Url(why) => PyValueError::new_err(why),
+            error => PyOSError::new_err(error.to_string()),
+        })
     }
 
     /// Opens a run; `what` has the texts, `tags` and `config` of `OpenRun`. Does not wait for a server.
@@ -80,7 +83,7 @@ impl Client {
         };
         match self.0.open_run(open) {
             Ok(run) => Ok(Run::new(run)),
-            Err(corral_client::ClientError::Invalid(error)) => Err(PyValueError::new_err(error.to_string())),
+            Err(ClientError::Invalid(error)) => Err(PyValueError::new_err(error.to_string())),
             Err(error) => Err(PyRuntimeError::new_err(error.to_string())),
         }
     }

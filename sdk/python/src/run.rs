@@ -20,6 +20,8 @@ use crate::value::{Found, any, plain};
 const NESTING_MAX: usize = 32;
 /// A text that is logged; what is beyond is cut off.
 const TEXT_BYTES_MAX: usize = 200 * 1024;
+/// Of a name that a warning is about.
+const NAME_CHARS_SHOWN: usize = 64;
 
 #[pyclass(frozen)]
 pub(crate) struct Run {
@@ -64,7 +66,7 @@ impl Run {
                 (self.run.next_step(None), Some(step))
             }
             _ => {
-                self.run.warn("step", "a step is a whole number of 64 bits (or a float, which becomes the metric `step`); this one is left out");
+                self.run.warn("step", "", "a step is a whole number of 64 bits (or a float, which becomes the metric `step`); this one is left out");
                 (self.run.next_step(None), None)
             }
         }
@@ -120,15 +122,22 @@ impl Run {
                 Found::Nested(nested) if depth < NESTING_MAX => {
                     self.slow(&nested, &format!("{name}."), depth + 1, out)?
                 }
-                Found::Nested(_) => self.run.warn("nesting", &format!("{name}: dicts are nested too deep, left out")),
-                Found::Unfit(why) => self.run.warn("value", &format!("{name}: {why}; left out")),
+                Found::Nested(_) => {
+                    self.run.warn("nesting", "", &format!("{name}: dicts are nested too deep, left out"))
+                }
+                Found::Unfit(why) => self.run.warn("value", &name, &format!("{name}: {why}; left out")),
                 Found::Rounded(value, why) => {
-                    self.run.warn("rounded", &format!("{name}: {why}"));
+                    self.run.warn("rounded", &name, &format!("{name}: {why}"));
                     out.points.push((name, value));
                 }
             }
         }
         Ok(())
+    }
+
+    fn leave_out(&self, name: &str, error: &corral_client::ClientError) {
+        let short: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+        self.run.warn("metric", name, &format!("the metric {short:?} was left out: {error}"));
     }
 
     fn write_slow(&self, slow: Slow, step: (i64, bool), calls: &mut Calls) -> Result<(), corral_client::ClientError> {
@@ -144,7 +153,7 @@ impl Run {
                     }
                     None => points.push((metric, value)),
                 },
-                Err(error) => self.run.warn("metric", &format!("a metric was left out: {error}")),
+                Err(error) => self.leave_out(&name, &error),
             }
         }
         for part in points.chunks(ROW_COLUMNS_MAX) {
@@ -157,11 +166,11 @@ impl Run {
         for (name, mut text) in slow.texts {
             if text.len() > TEXT_BYTES_MAX {
                 text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-                self.run.warn("text", &format!("a text was cut off at {TEXT_BYTES_MAX} bytes"));
+                self.run.warn("text", &name, &format!("{name}: a text was cut off at {TEXT_BYTES_MAX} bytes"));
             }
             match self.run.metric(&name) {
                 Ok(metric) => self.run.log_object(metric, step, "text/plain", Bytes::from(text))?,
-                Err(error) => self.run.warn("metric", &format!("a metric was left out: {error}")),
+                Err(error) => self.leave_out(&name, &error),
             }
         }
         Ok(())
@@ -184,7 +193,7 @@ impl Run {
             }
         }
         let Ok(mapping) = data.cast::<PyMapping>() else {
-            self.run.warn("data", "log() takes a dict; what it got is left out");
+            self.run.warn("data", "", "log() takes a dict; what it got is left out");
             return Ok(());
         };
         let mut slow = Slow::default();
@@ -274,7 +283,7 @@ impl Run {
     }
 
     fn warn(&self, text: &str) {
-        self.run.warn("log", text);
+        self.run.warn("log", text, text);
     }
 }
 

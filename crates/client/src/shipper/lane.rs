@@ -220,17 +220,17 @@ impl Lane {
         let bytes = at.and_then(|at| self.in_flight.remove(at)).map_or(0, |sent| sent.bytes);
         let known_as_item = matches!(&error.reason[..], "FIELD_INVALID" | "FIELD_UNSUPPORTED" | "MESSAGE_TOO_LARGE");
         let mut verdict = Verdict::Again;
-        if self.phase == Phase::Deciding {
-            self.phase = Phase::Unopened;
+        match self.phase {
+            Phase::Deciding => self.phase = Phase::Unopened,
+            // Said again when its time has come, in this connection.
+            Phase::Opening if first == 0 => self.phase = Phase::Closed,
+            _ => {}
         }
         if let Some(after) = error.retry_after_ms {
             self.not_before_ms = now_ms + after.min(PARKED_MS);
         } else if first == 0 || !(known_as_item || error.reason == "SEQ_GAP") {
             self.not_before_ms = now_ms + PARKED_MS;
             verdict = Verdict::Parked;
-            if first == 0 {
-                self.phase = Phase::Closed;
-            }
         } else if known_as_item && self.rewind.is_none() {
             let item = error.item_index.map(|index| first.saturating_add(index)).filter(|item| *item <= last);
             match item.or_else(|| (first == last).then_some(first)) {

@@ -13,7 +13,8 @@ use tonic::{Code, Status, Streaming};
 use super::Shipper;
 use super::backoff::Backoff;
 use super::lane::Verdict;
-use crate::connect::{Authorize, connect};
+use crate::connect::{Authorize, endpoint};
+use crate::shared::Shared;
 
 const PROTOCOL_VERSION: u32 = 1;
 const HELLO_MS_MAX: u64 = 10_000;
@@ -27,6 +28,10 @@ const FRAMES_MAX: usize = 64;
 const LOOK_EVERY_MS: u64 = 5_000;
 /// After a `Drain`, what is in flight may still be acknowledged.
 const DRAIN_MS_MAX: u64 = 2_000;
+
+/// Where a key comes from.
+const KEY_CURE: &str = "set CORRAL_API_KEY, or run on the machine and as the user of `corral serve`, whose first start \
+                        writes one into the credentials file";
 
 /// Why a connection ended.
 pub(super) enum Ended {
@@ -95,7 +100,7 @@ impl Shipper {
             }
         };
         let work = async {
-            let channel = connect(&self.settings.url, &self.settings.name).await?;
+            let channel = endpoint(&self.settings)?.connect().await?;
             let mut client = IngestServiceClient::with_interceptor(channel, Authorize::new(key.as_ref()));
             let (out, requests) = mpsc::channel(FRAMES_MAX);
             let hello = proto::ClientHello { protocol_version: PROTOCOL_VERSION, client: self.settings.name.clone() };
@@ -120,7 +125,7 @@ impl Shipper {
             ));
         }
         let organization: String = hello.organization.iter().map(|byte| format!("{byte:02x}")).collect();
-        for spool in self.sources.identified(&organization, &hello.actor) {
+        for spool in self.sources.identified(&organization, &hello.actor, &self.shared) {
             if std::sync::Arc::ptr_eq(&spool, self.sources.own()) {
                 return Err(format!("the key is now {}'s, and what is spooled is somebody else's", hello.actor));
             }
@@ -134,7 +139,7 @@ impl Shipper {
     fn explain(&self, status: &Status) -> String {
         let url = &self.settings.url;
         match status.code() {
-            Code::Unauthenticated => format!("{url}: no valid key (run `corral login`, or set CORRAL_API_KEY)"),
+            Code::Unauthenticated => format!("{url}: no valid key; {KEY_CURE}"),
             _ => format!("{url}: {}", status.message()),
         }
     }
@@ -231,8 +236,7 @@ impl Shipper {
             In::Opened(opened) => match (opening(opened.opening), refusal(opened.refusal)) {
                 (Some(how), _) => lane.opening(how, opened.take, opened.next_step),
                 (None, why) => {
-                    let text = format!("run {} was refused: {why}; nothing of it is kept", lane.run_id());
-                    self.shared.warn("refused", &text);
+                    warn_of_refused(&self.shared, &lane.run_id(), why);
                     session.window = session.window.saturating_sub(lane.refuse(why.to_owned()));
                 }
             },
@@ -245,17 +249,19 @@ impl Shipper {
                 match verdict {
                     Verdict::Again => {}
                     Verdict::Replaced(1) => {
-                        self.shared.warn(
-                            "refused",
-                            &format!("run {run} was refused: {}; nothing of it is kept", refused.message),
-                        );
+                        warn_of_refused(&self.shared, &run, &refused.message);
                         session.window = session.window.saturating_sub(lane.refuse(refused.message));
                     }
                     Verdict::Replaced(item) => {
-                        self.shared.warn("item", &format!("run {run}: item {item} was refused: {}", refused.message));
+                        let text = format!("run {run}: item {item} was refused: {}", refused.message);
+                        self.shared.warn("item", &run, &text);
                     }
                     Verdict::Parked => {
-                        self.shared.warn("parked", &format!("run {run}: {}; it will be tried again", refused.message));
+                        self.shared.warn(
+                            "parked",
+                            &run,
+                            &format!("run {run}: {}; it will be tried again", refused.message),
+                        );
                     }
                 }
             }
@@ -263,6 +269,10 @@ impl Shipper {
         }
         self.shared.moved();
     }
+}
+
+fn warn_of_refused(shared: &Shared, run: &str, why: &str) {
+    shared.warn("refused", run, &format!("run {run} was refused: {why}; nothing of it is kept"));
 }
 
 fn request(frame: Out) -> proto::AppendRequest {

@@ -1,9 +1,9 @@
 //! The spools that are sent: this process's own, and those of ended processes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use corral_spool::{Spool, orphans, sweep};
+use corral_spool::{Spool, has_ended, orphans, sweep};
 
 use super::lane::Lane;
 use crate::settings::Settings;
@@ -31,7 +31,7 @@ impl Sources {
     /// Takes over rings of the same host, URL, organization and actor whose processes have ended. A ring that has no
     /// actor yet was never sent to a server; this client's key may send it.
     pub(super) fn adopt(&mut self, settings: &Settings, shared: &Shared) -> Vec<NewLane> {
-        let Some(dir) = self.own.path().parent().map(std::path::Path::to_owned) else { return Vec::new() };
+        let Some(dir) = self.own.path().parent().map(Path::to_owned) else { return Vec::new() };
         let Ok(owner) = self.own.owner() else { return Vec::new() };
         sweep(&dir);
         let mut except = self.unreadable.clone();
@@ -40,6 +40,10 @@ impl Sources {
         let mut lanes = Vec::new();
         for orphan in orphans(&dir, &except) {
             let same = |theirs: &str, ours: &str| theirs.is_empty() || ours.is_empty() || theirs == ours;
+            let foreign = orphan.owner.url == settings.url && !same(&orphan.owner.organization, &owner.organization);
+            if foreign && has_ended(&orphan.path) {
+                warn_of_foreign(&orphan.path, &settings.url, shared);
+            }
             let ours = orphan.owner.url == settings.url
                 && same(&orphan.owner.actor, &owner.actor)
                 && same(&orphan.owner.organization, &owner.organization);
@@ -57,7 +61,8 @@ impl Sources {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    shared.warn("unreadable", &format!("{}: {error}; left as it is", orphan.path.display()));
+                    let path = orphan.path.display().to_string();
+                    shared.warn("unreadable", &path, &format!("{path}: {error}; left as it is"));
                     self.unreadable.push(orphan.path);
                 }
             }
@@ -78,12 +83,15 @@ impl Sources {
     }
 
     /// The server has said whose key this is: rings of somebody else are let go.
-    pub(super) fn identified(&self, organization: &str, actor: &str) -> Vec<Arc<Spool>> {
+    pub(super) fn identified(&self, organization: &str, actor: &str, shared: &Shared) -> Vec<Arc<Spool>> {
         let mut foreign = Vec::new();
         for spool in self.adopted.iter().chain([&self.own]) {
             let Ok(mut owner) = spool.owner() else { continue };
             let same = |theirs: &str, ours: &str| theirs.is_empty() || theirs == ours;
             if !same(&owner.actor, actor) || !same(&owner.organization, organization) {
+                if !Arc::ptr_eq(spool, &self.own) && !same(&owner.organization, organization) {
+                    warn_of_foreign(spool.path(), &owner.url, shared);
+                }
                 foreign.push(spool.clone());
             } else if owner.actor.is_empty() || owner.organization.is_empty() {
                 owner.actor = actor.to_owned();
@@ -94,3 +102,18 @@ impl Sources {
         foreign
     }
 }
+
+/// A ring that this URL's server will never take: its organization is another one, as after the server's data directory was
+/// replaced. Nobody removes what may be somebody's only copy; but it must not lie there without a word.
+fn warn_of_foreign(ring: &Path, url: &str, shared: &Shared) {
+    let (path, stem) = (ring.display().to_string(), ring.with_extension(""));
+    let text = format!(
+        "{path}, of a process that has ended, belongs to another organization than the one that {url} serves now: it is not \
+         sent. If that server's former data is gone for good, remove {}.*",
+        stem.display()
+    );
+    shared.warn("foreign", &path, &text);
+}
+
+#[cfg(test)]
+mod tests;

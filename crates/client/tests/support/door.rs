@@ -28,6 +28,8 @@ pub enum Fault {
     Refuse { value: f64, index: bool },
     /// Openings are refused.
     RefuseOpening,
+    /// So many handshakes are answered "later".
+    LaterHandshakes(usize),
 }
 
 /// An item that was applied: (seq, step, values by metric id), or what else it was.
@@ -46,6 +48,7 @@ pub struct State {
     pub faults: Vec<Fault>,
     pub batches: usize,
     pub connections: usize,
+    pub handshakes: usize,
     /// By run id and writer id: the highest seq applied, and all of it.
     pub writers: HashMap<(String, Vec<u8>), Writer>,
 }
@@ -155,6 +158,14 @@ impl Connection {
                 })])
             }
             In::OpenWriter(open) => {
+                state.handshakes += 1;
+                let later =
+                    |fault: &Fault| matches!(fault, Fault::LaterHandshakes(count) if state.handshakes <= *count);
+                if state.faults.iter().any(later) {
+                    let error = Some(proto::ErrorInfo { retry_after_ms: Some(30), ..info("OVERLOADED") });
+                    let (handle, message) = (open.handle, "later".to_owned());
+                    return Some(vec![Out::Refused(proto::Refused { handle, error, message, ..Default::default() })]);
+                }
                 let key = (open.run_id, open.writer_id.to_vec());
                 let known = state.writers.entry(key.clone()).or_default();
                 let same_epoch = open.acked_log_epoch == state.log_epoch && open.last_acked_seq > 0;
