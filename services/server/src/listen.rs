@@ -124,3 +124,6 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_timeout(Duration::from_millis(PING_WAIT_MS_MAX));
     builder
 }
+
+#[cfg(test)]
+mod tests;
