@@ -48,6 +48,9 @@ pub enum Denied {
     /// 403, PERMISSION_DENIED: known, and not allowed.
     #[error("authorization: this key or session does not allow that")]
     Forbidden,
+    /// 503, UNAVAILABLE: not known here, and the vault that might know cannot be asked.
+    #[error("authorization: who asks cannot be looked up now")]
+    Later,
 }
 
 /// Takes a `&Principal` or an `Option<&Principal>`. Whatever is not allowed here is denied.

@@ -12,11 +12,12 @@ mod authorize;
 mod host;
 mod key;
 mod login;
+mod look;
 mod service;
 
 pub use authorize::{Denied, Permission, Principal, Proof, authorize};
 pub use corral_credentials::Secret;
-pub use corral_vault::{Role, Scope};
+pub use corral_vault::{Role, Scope, VaultError, VaultStorage};
 pub use host::{HostDenied, HostRules, PublicUrlError, RequestOrigin};
 pub use key::KeyId;
 pub use login::NewSession;

@@ -2,17 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corral_credentials::Secret;
-use corral_domain::limits::{KEY_LAST_USED_US, SESSION_KEEP_US, VAULT_KEYS_COUNT_MAX, VAULT_SESSIONS_COUNT_MAX};
+use corral_domain::limits::{
+    KEY_LAST_USED_US, LOGIN_TOKEN_KEEP_MS_MAX, LOGIN_TOKENS_COUNT_MAX, SESSION_KEEP_US, VAULT_CHANGE_KEYS_COUNT_MAX,
+    VAULT_KEYS_COUNT_MAX, VAULT_SESSIONS_COUNT_MAX,
+};
 use corral_domain::{Actor, Micros, OrganizationId};
 use corral_tasks::Clock;
-use corral_vault::{Contents, Hash, KeyRecord, Organization, Role, Scope, SessionRecord, Vault, VaultError, random};
+use corral_vault::{
+    Contents, Hash, KeyRecord, LoginRecord, Organization, Role, Scope, SessionRecord, Vault, VaultError, VaultStorage,
+    random,
+};
 use subtle::ConstantTimeEq as _;
 
 use crate::key::{ApiKey, from_hex, to_hex};
 use crate::login::{LoginTokens, NewSession};
+use crate::look::Looks;
 use crate::{Denied, KeyId, Principal, Proof};
 
 #[derive(Debug, thiserror::Error)]
@@ -27,16 +34,28 @@ pub enum AccessError {
     /// What the first start's key was to be written with said no; nothing was made.
     #[error("the owner's key could not be handed over: {0}")]
     NotHandedOver(Box<dyn std::error::Error + Send + Sync>),
+    /// What was to be the first key is not one of ours.
+    #[error("it does not hold a key: corral_<12 characters>_<64 hexadecimal digits>")]
+    NotAKey,
 }
 
-/// The service of one server. Verifying takes no lock for long and touches no disk; making and revoking write the vault
-/// (blocking, a few milliseconds).
+impl AccessError {
+    /// Whether the same call may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Vault(VaultError::Unavailable(_)))
+    }
+}
+
+/// The service of one server. Verifying takes no lock for long and touches no disk and no other process; making and revoking
+/// write the vault (blocking, a few milliseconds). Where the vault is shared, what another process has changed is seen by
+/// [`Access::refresh`], and by [`Access::look_again`] for who is not known.
 pub struct Access {
-    vault: Vault,
-    clock: Clock,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) clock: Clock,
     logins: Mutex<LoginTokens>,
     /// Uses seen since the last flush.
     used: Mutex<BTreeMap<String, Micros>>,
+    pub(crate) looks: Looks,
 }
 
 /// What the first start made.
@@ -67,7 +86,27 @@ pub struct KeyInfo {
 impl Access {
     /// Opens the vault in `dir`, or makes an empty one.
     pub fn open(dir: &Path, clock: Clock) -> Result<Self, AccessError> {
-        Ok(Self { vault: Vault::open(dir)?, clock, logins: Mutex::default(), used: Mutex::default() })
+        Ok(Self::new(Vault::open(dir)?, clock))
+    }
+
+    /// Over a vault that other processes have open too. Blocks.
+    pub fn shared(storage: Arc<dyn VaultStorage>, clock: Clock) -> Result<Self, AccessError> {
+        Ok(Self::new(Vault::shared(storage)?, clock))
+    }
+
+    fn new(vault: Vault, clock: Clock) -> Self {
+        let (logins, used, looks) = Default::default();
+        Self { vault: Arc::new(vault), clock, logins, used, looks }
+    }
+
+    /// Whether other processes may make and take back keys and sessions.
+    pub fn is_shared(&self) -> bool {
+        self.vault.is_shared()
+    }
+
+    /// Sees what other processes have changed. For a task, now and then; blocks.
+    pub fn refresh(&self) -> Result<(), AccessError> {
+        Ok(self.vault.refresh()?)
     }
 
     /// The organization that this server serves, once there is one.
@@ -84,21 +123,39 @@ impl Access {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        self.refresh()?;
         if self.organization().is_some() {
             return Ok(None);
         }
-        let (id, key) = (OrganizationId::from_bytes(random()?), ApiKey::generate()?);
-        let actor: Actor = "owner".parse().expect("a valid actor");
+        let key = ApiKey::generate()?;
         hand_over(&key.text()).map_err(|error| AccessError::NotHandedOver(error.into()))?;
+        self.begin(key)
+    }
+
+    /// The same with a key that somebody else has made: all who start with one key make one owner.
+    pub fn first_start_with(&self, key: &str) -> Result<Option<FirstStart>, AccessError> {
+        let key = ApiKey::parse(key).ok_or(AccessError::NotAKey)?;
+        self.refresh()?;
+        if self.organization().is_some() { Ok(None) } else { self.begin(key) }
+    }
+
+    /// `None`: another process was faster.
+    fn begin(&self, key: ApiKey) -> Result<Option<FirstStart>, AccessError> {
+        let id = OrganizationId::from_bytes(random()?);
+        let actor: Actor = "owner".parse().expect("a valid actor");
         let name = "the first start's key".to_owned();
         let new = NewKey { name, actor: actor.clone(), role: Role::Admin, scope: Scope::Full, expires: None };
         let record = self.record(&key, new, id);
         let organization = Organization { id, name: "local".to_owned(), owner: actor.clone() };
-        self.vault.change(|contents| {
-            contents.organization = Some(organization);
-            contents.keys.insert(key.id.to_string(), record);
+        let made = self.vault.change(|contents| {
+            if contents.organization.is_some() {
+                return false;
+            }
+            contents.organization = Some(organization.clone());
+            contents.keys.insert(key.id.to_string(), record.clone());
+            true
         })?;
-        Ok(Some(FirstStart { organization: id, actor, key_id: key.id }))
+        Ok(made.then_some(FirstStart { organization: id, actor, key_id: key.id }))
     }
 
     /// Makes a key; its text is here and nowhere else.
@@ -110,7 +167,7 @@ impl Access {
             if contents.keys.len() >= VAULT_KEYS_COUNT_MAX {
                 return Err(AccessError::TooManyKeys);
             }
-            contents.keys.insert(key.id.to_string(), record);
+            contents.keys.insert(key.id.to_string(), record.clone());
             Ok(())
         })?;
         made.map(|()| (key.id.clone(), key.text()))
@@ -146,22 +203,43 @@ impl Access {
         Ok(of_key(key.id, &record))
     }
 
-    /// A login link's token, for `actor`. Using it is the only way to use it up.
+    /// A login link's token, for `actor`. Using it is the only way to use it up. Blocks where the vault is shared: any
+    /// process may be the one that is asked to sign in.
     pub fn login_token(&self, actor: Actor) -> Result<Secret, AccessError> {
         let token = to_hex(&random::<16>()?);
-        lock(&self.logins).add(
-            self.vault.keyed_hash("login token", &[token.as_bytes()]),
-            actor,
-            self.clock.monotonic_ms(),
-        );
+        let hash = self.vault.keyed_hash("login token", &[token.as_bytes()]);
+        if self.is_shared() {
+            let now = self.clock.now();
+            let expires = Micros(now.0.saturating_add(LOGIN_TOKEN_KEEP_MS_MAX as i64 * 1_000));
+            self.vault.change(|contents| {
+                add_login(contents, hash, LoginRecord { actor: actor.clone(), expires }, now);
+            })?;
+        } else {
+            lock(&self.logins).add(hash, actor, self.clock.monotonic_ms());
+        }
         Ok(Secret::new(token))
+    }
+
+    fn take_login(&self, hash: &Hash) -> Result<Option<Actor>, AccessError> {
+        if !self.is_shared() {
+            return Ok(lock(&self.logins).take(hash, self.clock.monotonic_ms()));
+        }
+        let now = self.clock.now();
+        self.refresh()?;
+        let taken = self.vault.change(|contents| {
+            let waiting = contents.logins.iter().map(|(of, login)| (*of, bool::from(of.ct_eq(hash)), login.expires));
+            let found =
+                waiting.fold(None, |found, (of, equal, expires)| if equal && now < expires { Some(of) } else { found });
+            found.and_then(|of| contents.logins.remove(&of))
+        })?;
+        Ok(taken.map(|login| login.actor))
     }
 
     /// Trades a login token for a session: once.
     pub fn login(&self, token: &str) -> Result<Result<NewSession, Denied>, AccessError> {
         let organization = self.organization().ok_or(AccessError::NotStarted)?;
         let hash = self.vault.keyed_hash("login token", &[token.as_bytes()]);
-        let Some(actor) = lock(&self.logins).take(&hash, self.clock.monotonic_ms()) else {
+        let Some(actor) = self.take_login(&hash)? else {
             return Ok(Err(Denied::Unauthenticated));
         };
         // Accounts and their roles come with members; until then who can make a link is the owner.
@@ -173,7 +251,7 @@ impl Access {
         let record =
             SessionRecord { value_hash, actor: actor.clone(), organization: organization.id, role, created, expires };
         let cookie_hash = self.vault.keyed_hash("session cookie", &[cookie.as_bytes()]);
-        self.vault.change(|contents| add_session(contents, cookie_hash, record, created))?;
+        self.vault.change(|contents| add_session(contents, cookie_hash, record.clone(), created))?;
         Ok(Ok(NewSession { cookie: Secret::new(cookie), value: Secret::new(value), actor, expires }))
     }
 
@@ -216,16 +294,24 @@ impl Access {
         found.ok_or(Denied::Unauthenticated)
     }
 
-    /// Writes down when keys were last used, and forgets sessions that have ended. For a task, now and then; blocks.
+    /// Writes down when keys were last used, and forgets sessions and links that have ended. For a task, now and then; blocks.
     pub fn flush(&self) -> Result<(), AccessError> {
         let (used, now) = (std::mem::take(&mut *lock(&self.used)), self.clock.now());
-        self.vault.change(|contents| {
-            for (id, at) in used {
-                if let Some(key) = contents.keys.get_mut(&id) {
-                    key.last_used = Some(at);
+        let used: Vec<(String, Micros)> = used.into_iter().collect();
+        // By parts, as a shared vault's storage bounds one change.
+        for part in used.chunks(VAULT_CHANGE_KEYS_COUNT_MAX) {
+            self.vault.change(|contents| {
+                for (id, at) in part {
+                    if let Some(key) = contents.keys.get_mut(id) {
+                        // Another process may have seen a later one.
+                        key.last_used = key.last_used.max(Some(*at));
+                    }
                 }
-            }
+            })?;
+        }
+        self.vault.change(|contents| {
             contents.sessions.retain(|_, session| now < session.expires);
+            contents.logins.retain(|_, login| now < login.expires);
         })?;
         Ok(())
     }
@@ -249,6 +335,16 @@ fn add_session(contents: &mut Contents, cookie: Hash, record: SessionRecord, now
         contents.sessions.remove(&first);
     }
     contents.sessions.insert(cookie, record);
+}
+
+fn add_login(contents: &mut Contents, token: Hash, record: LoginRecord, now: Micros) {
+    contents.logins.retain(|_, login| now < login.expires);
+    while contents.logins.len() >= LOGIN_TOKENS_COUNT_MAX {
+        let first = contents.logins.iter().min_by_key(|(_, login)| login.expires).map(|(token, _)| *token);
+        let Some(first) = first else { break };
+        contents.logins.remove(&first);
+    }
+    contents.logins.insert(token, record);
 }
 
 fn of_key(id: KeyId, record: &KeyRecord) -> Principal {

@@ -247,6 +247,9 @@ pub const ARCHIVE_RETRY_MS_MAX: u64 = 60_000;
 /// A push. Records of one request, by bytes and by count.
 pub const PUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PUSH_RECORDS_MAX: usize = 4_096;
+/// Such a request with its frame, and how many a server takes at a time.
+pub const PUSH_FRAME_BYTES_MAX: usize = PUSH_BYTES_MAX + 256 * 1024;
+pub const PUSHES_COUNT_MAX: usize = 4;
 /// Runs, writers and projects of one question about what the target has.
 pub const PUSH_SURVEY_COUNT_MAX: usize = 1_000;
 /// How long a request of a push may take, with its attempts, before the push gives up; it goes on where it ended.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use corral_domain::Micros;
 use serde::{Deserialize, Serialize};
 
-use crate::records::{Contents, KeyRecord, Organization, Role, Scope, SessionRecord};
+use crate::records::{Contents, KeyRecord, LoginRecord, Organization, Role, Scope, SessionRecord};
 
 const VERSION: u32 = 1;
 
@@ -20,9 +20,17 @@ struct VaultFile {
     sessions: BTreeMap<String, SessionPart>,
 }
 
+/// Of a shared vault alone: one process keeps its links in memory.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OrganizationPart {
+pub(crate) struct LoginPart {
+    actor: String,
+    expires_us: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrganizationPart {
     id: String,
     name: String,
     owner: String,
@@ -30,7 +38,7 @@ struct OrganizationPart {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyPart {
+pub(crate) struct KeyPart {
     name: String,
     hash: String,
     actor: String,
@@ -44,7 +52,7 @@ struct KeyPart {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SessionPart {
+pub(crate) struct SessionPart {
     value_hash: String,
     actor: String,
     organization: String,
@@ -57,11 +65,7 @@ pub(crate) fn to_json(secret: &[u8; 32], contents: &Contents) -> Result<Vec<u8>,
     let file = VaultFile {
         version: VERSION,
         server_secret: to_hex(secret),
-        organization: contents.organization.as_ref().map(|organization| OrganizationPart {
-            id: organization.id.to_string(),
-            name: organization.name.clone(),
-            owner: organization.owner.to_string(),
-        }),
+        organization: contents.organization.as_ref().map(organization_part),
         keys: contents.keys.iter().map(|(id, key)| (id.clone(), key_part(key))).collect(),
         sessions: contents.sessions.iter().map(|(cookie, session)| (to_hex(cookie), session_part(session))).collect(),
     };
@@ -83,21 +87,36 @@ pub(crate) fn from_json(bytes: &[u8]) -> Result<([u8; 32], Contents), String> {
         return Err(format!("has version {version}; this program reads version {VERSION}"));
     }
     let file: VaultFile = serde_json::from_slice(bytes).map_err(place)?;
-    let organization = file.organization.map(|part| {
-        let (id, owner) = (parse("organization.id", &part.id)?, parse("organization.owner", &part.owner)?);
-        Ok::<_, String>(Organization { id, name: part.name, owner })
-    });
     let keys = file.keys.into_iter().map(|(id, part)| Ok((id, key(part)?)));
     let sessions = file.sessions.into_iter().map(|(cookie, part)| Ok((hash("sessions", &cookie)?, session(part)?)));
     let contents = Contents {
-        organization: organization.transpose()?,
+        organization: file.organization.map(organization).transpose()?,
         keys: keys.collect::<Result<_, String>>()?,
         sessions: sessions.collect::<Result<_, String>>()?,
+        ..Contents::default()
     };
     Ok((hash("server_secret", &file.server_secret)?, contents))
 }
 
-fn key_part(key: &KeyRecord) -> KeyPart {
+pub(crate) fn organization_part(organization: &Organization) -> OrganizationPart {
+    let Organization { id, name, owner } = organization;
+    OrganizationPart { id: id.to_string(), name: name.clone(), owner: owner.to_string() }
+}
+
+pub(crate) fn organization(part: OrganizationPart) -> Result<Organization, String> {
+    let (id, owner) = (parse("organization.id", &part.id)?, parse("organization.owner", &part.owner)?);
+    Ok(Organization { id, name: part.name, owner })
+}
+
+pub(crate) fn login_part(login: &LoginRecord) -> LoginPart {
+    LoginPart { actor: login.actor.to_string(), expires_us: login.expires.0 }
+}
+
+pub(crate) fn login(part: LoginPart) -> Result<LoginRecord, String> {
+    Ok(LoginRecord { actor: parse("logins.actor", &part.actor)?, expires: Micros(part.expires_us) })
+}
+
+pub(crate) fn key_part(key: &KeyRecord) -> KeyPart {
     KeyPart {
         name: key.name.clone(),
         hash: to_hex(&key.hash),
@@ -111,7 +130,7 @@ fn key_part(key: &KeyRecord) -> KeyPart {
     }
 }
 
-fn key(part: KeyPart) -> Result<KeyRecord, String> {
+pub(crate) fn key(part: KeyPart) -> Result<KeyRecord, String> {
     Ok(KeyRecord {
         name: part.name,
         hash: hash("keys.hash", &part.hash)?,
@@ -129,7 +148,7 @@ fn key(part: KeyPart) -> Result<KeyRecord, String> {
     })
 }
 
-fn session_part(session: &SessionRecord) -> SessionPart {
+pub(crate) fn session_part(session: &SessionRecord) -> SessionPart {
     SessionPart {
         value_hash: to_hex(&session.value_hash),
         actor: session.actor.to_string(),
@@ -140,7 +159,7 @@ fn session_part(session: &SessionRecord) -> SessionPart {
     }
 }
 
-fn session(part: SessionPart) -> Result<SessionRecord, String> {
+pub(crate) fn session(part: SessionPart) -> Result<SessionRecord, String> {
     Ok(SessionRecord {
         value_hash: hash("sessions.value_hash", &part.value_hash)?,
         actor: parse("sessions.actor", &part.actor)?,
@@ -169,10 +188,10 @@ fn parse<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{field}: is not an id"))
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-fn hash(field: &str, text: &str) -> Result<[u8; 32], String> {
+pub(crate) fn hash(field: &str, text: &str) -> Result<[u8; 32], String> {
     let bad = || format!("{field}: must be 64 hexadecimal digits");
     if text.len() != 64 || !text.is_ascii() {
         return Err(bad());

@@ -5,12 +5,20 @@
 //! renamed, and the directory synced, so that after a crash it is the one before or the one after. Losing it loses every
 //! key; it belongs into every backup, apart from the log's.
 //!
-//! The server's secret, under which everything is hashed, lives in that file and never leaves this crate: what others get
+//! Where several processes serve one organization they share a vault over a [`VaultStorage`]: each holds all of it, changes
+//! it by compare-and-swap, and looks whether another has. What was looked at last is gone by while the storage is away.
+//!
+//! The server's secret, under which everything is hashed, lives there and never leaves this crate: what others get
 //! is [`Vault::keyed_hash`].
 
+mod entry;
 mod file;
+mod memory;
 mod records;
+mod storage;
 mod vault;
 
-pub use records::{Contents, KeyRecord, Organization, Role, Scope, SessionRecord};
+pub use memory::MemoryStorage;
+pub use records::{Contents, KeyRecord, LoginRecord, Organization, Role, Scope, SessionRecord};
+pub use storage::{Entries, EntryChange, VaultStorage};
 pub use vault::{Hash, Vault, VaultError, random};

@@ -63,10 +63,19 @@ pub struct SessionRecord {
     pub expires: Micros,
 }
 
+/// A login link that waits to be used, found by the keyed hash of its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRecord {
+    pub actor: Actor,
+    pub expires: Micros,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Empty before the first start has made it.
     pub organization: Option<Organization>,
     pub keys: BTreeMap<String, KeyRecord>,
     pub sessions: BTreeMap<Hash, SessionRecord>,
+    /// Of a shared vault alone: a vault of one process has its links in memory.
+    pub logins: BTreeMap<Hash, LoginRecord>,
 }

@@ -55,8 +55,14 @@ impl Gate {
     }
 
     /// Lets a request pass, with who asks in its extensions ([`Principal`], and [`Author`] for the telemetry door).
-    pub fn admit(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
-        let admitted = self.check(request, permission);
+    pub async fn admit(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
+        let mut admitted = self.check(request, permission);
+        let unknown = matches!(&admitted, Err(error) if error.kind == ErrorKind::Unauthenticated);
+        if unknown && has_credentials(request.headers()) && self.access.is_shared() {
+            // Another process may have made the key, or the session, a moment ago.
+            let looked = self.access.look_again().await.map_err(denied);
+            admitted = looked.and_then(|()| self.check(request, permission));
+        }
         if let Err(error) = &admitted {
             *self.reasons().entry(error.reason).or_default() += 1;
         }
@@ -132,6 +138,10 @@ fn bearer(value: &str) -> Option<&str> {
     word.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
+fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || (headers.contains_key(COOKIE) && headers.contains_key(SESSION_HEADER))
+}
+
 /// Probes, which name a pod's address, and gRPC calls with a key, which no browser can make.
 fn is_exempt(request: &Request<Body>) -> bool {
     let headers = request.headers();
@@ -146,6 +156,7 @@ pub fn denied(denied: Denied) -> ApiError {
     let kind = match denied {
         Denied::Unauthenticated => ErrorKind::Unauthenticated,
         Denied::Forbidden => ErrorKind::Denied,
+        Denied::Later => ErrorKind::Unavailable,
     };
     ApiError::new(kind, denied.to_string())
 }

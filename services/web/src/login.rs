@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use axum::response::IntoResponse;
-use corral_access::{Denied, NewSession, Permission, Principal};
+use corral_access::{AccessError, Denied, NewSession, Permission, Principal};
 use corral_domain::limits::SESSION_KEEP_US;
 use corral_wire::ApiError;
 use serde::Deserialize;
@@ -86,8 +86,11 @@ fn cookie_header(
     HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}"))
 }
 
-/// Our own failure: logged here, once; the caller learns that it failed.
-fn ours(error: corral_access::AccessError) -> ApiError {
+/// Our own failure: logged here, once; the caller learns that it failed, or to ask again.
+fn ours(error: AccessError) -> ApiError {
     tracing::error!(%error, "the vault failed");
+    if error.is_retryable() {
+        return ApiError::unavailable("the vault cannot be reached");
+    }
     ApiError::internal()
 }

@@ -113,7 +113,7 @@ impl Routes {
                     let Some(permission) = grpc_permission(request.uri().path()) else {
                         return ApiError::new(ErrorKind::Method, "there is no such method").status().into_http();
                     };
-                    match gate.admit(&mut request, permission) {
+                    match gate.admit(&mut request, permission).await {
                         Ok(()) => next.run(request).await,
                         Err(error) => error.status().into_http(),
                     }
@@ -158,7 +158,7 @@ async fn pass(
     mut request: Request<Body>,
     next: Next,
 ) -> Response<Body> {
-    if let Err(error) = gate.admit(&mut request, permission) {
+    if let Err(error) = gate.admit(&mut request, permission).await {
         return Failure(error).into_response();
     }
     if call != Call::Post {

@@ -4,7 +4,7 @@ use corral_domain::{Actor, Micros, OrganizationId};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{KeyRecord, Organization, Role, Scope, SessionRecord};
+use crate::{KeyRecord, MemoryStorage, Organization, Role, Scope, SessionRecord};
 
 fn fill(contents: &mut Contents) {
     let actor: Actor = "owner".parse().unwrap();
@@ -111,4 +111,66 @@ fn a_damaged_file_is_refused_and_left_alone() {
         assert!(!message.contains("0404") && !message.contains("root"), "{message}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
+}
+
+fn key(name: &str) -> KeyRecord {
+    let mut contents = Contents::default();
+    fill(&mut contents);
+    KeyRecord { name: name.into(), ..contents.keys.remove("key4").unwrap() }
+}
+
+#[test]
+fn processes_that_share_one_have_one_secret_and_lose_no_change() {
+    let storage = Arc::new(MemoryStorage::default());
+    let open = || Vault::shared(storage.clone()).unwrap();
+    let (one, two) = (open(), open());
+    assert_eq!(one.keyed_hash("test", &[b"x"]), two.keyed_hash("test", &[b"x"]));
+    std::thread::scope(|scope| {
+        for (vault, name) in [(&one, "one"), (&two, "two")] {
+            scope.spawn(move || {
+                for number in 0..50 {
+                    vault.change(|contents| contents.keys.insert(format!("{name}{number}"), key(name))).unwrap();
+                }
+            });
+        }
+    });
+    assert!(one.read(|contents| contents.keys.len()) >= 50, "its own, at least");
+    one.refresh().unwrap();
+    two.refresh().unwrap();
+    for vault in [&one, &two, &open()] {
+        assert_eq!(vault.read(|contents| contents.keys.len()), 100);
+    }
+}
+
+#[test]
+fn what_was_seen_last_is_there_while_the_storage_is_away() {
+    let storage = Arc::new(MemoryStorage::default());
+    let (one, two) = (Vault::shared(storage.clone()).unwrap(), Vault::shared(storage.clone()).unwrap());
+    one.change(fill).unwrap();
+    assert_eq!(two.read(|contents| contents.keys.len()), 0, "it has not looked");
+    two.refresh().unwrap();
+    storage.set_away(true);
+    assert!(matches!(two.refresh(), Err(VaultError::Unavailable(_))));
+    assert!(matches!(two.change(|contents| contents.keys.clear()), Err(VaultError::Unavailable(_))));
+    assert_eq!(two.read(|contents| contents.keys.len()), 3, "as it was seen last");
+    assert!(matches!(Vault::shared(storage.clone()), Err(VaultError::Unavailable(_))), "nothing to go by");
+    storage.set_away(false);
+    two.change(|contents| contents.keys.clear()).unwrap();
+    one.refresh().unwrap();
+    assert!(one.read(|contents| contents.keys.is_empty()));
+}
+
+#[test]
+fn a_shared_vault_that_was_made_anew_is_not_taken_for_the_old_one() {
+    let old = Arc::new(MemoryStorage::default());
+    let vault = Vault::shared(old.clone()).unwrap();
+    let new = to_entries_of_another_secret();
+    assert!(old.swap(1, &new).unwrap());
+    let error = vault.refresh().unwrap_err().to_string();
+    assert!(error.contains("another secret"), "{error}");
+}
+
+fn to_entries_of_another_secret() -> Vec<crate::EntryChange> {
+    let entries = entry::to_entries(&[1; 32], &Contents::default()).unwrap();
+    entry::changes(&Entries::new(), &entries)
 }

@@ -1,0 +1,53 @@
+//! A second look at a shared vault for who is not known: another process may have made the key, or the session, a moment ago.
+//!
+//! Whoever asks waits for a look that began after they did; looks follow each other at an interval, however many ask, so that
+//! guessing keys costs the storage nothing more.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use corral_domain::limits::VAULT_LOOK_AGAIN_MS;
+use tokio::sync::Mutex;
+
+use crate::{Access, Denied};
+
+#[derive(Default)]
+pub(crate) struct Looks {
+    begun: AtomicU64,
+    /// Held by whoever looks.
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    at_ms: Option<u64>,
+    saw: bool,
+}
+
+impl Access {
+    /// Sees what other processes have changed until now. [`Denied::Later`]: the vault cannot be reached, so nobody can say
+    /// that there is no such key.
+    pub async fn look_again(&self) -> Result<(), Denied> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        let before = self.looks.begun.load(Ordering::Acquire);
+        let mut last = self.looks.last.lock().await;
+        if self.looks.begun.load(Ordering::Acquire) == before {
+            let since_ms = last.at_ms.map(|at_ms| self.clock.monotonic_ms().saturating_sub(at_ms));
+            let wait_ms = since_ms.map_or(0, |since_ms| VAULT_LOOK_AGAIN_MS.saturating_sub(since_ms));
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            self.looks.begun.fetch_add(1, Ordering::AcqRel);
+            let vault = self.vault.clone();
+            let looked = tokio::task::spawn_blocking(move || vault.refresh()).await;
+            if let Ok(Err(error)) = &looked {
+                tracing::warn!(%error, "the vault was not seen");
+            }
+            *last = Last { at_ms: Some(self.clock.monotonic_ms()), saw: matches!(looked, Ok(Ok(()))) };
+        }
+        if last.saw { Ok(()) } else { Err(Denied::Later) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
