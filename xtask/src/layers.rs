@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 8] = [
         "corral-query",
     ],
     &["corral-wire", "corral-archive"],
-    &["corral-archiver", "corral-ingest", "corral-projector", "corral-query-service", "corral-web", "corral-client"],
+    &["corral-archiver", "corral-ingest", "corral-projector", "corral-push", "corral-query-service", "corral-web", "corral-client"],
     &["corral-server", "corral-python"],
     &["corral-testkit", "corral-e2e", "corral-load", "xtask"],
 ];
@@ -40,7 +40,10 @@ const BACKENDS: [(&str, &[&str]); 4] = [
     ("corral-event-log-embedded", &["corral-domain", "corral-event-log", "corral-segment", "corral-tasks"]),
     ("corral-event-log-kafka", &["corral-domain", "corral-event-log", "corral-hub", "corral-tasks"]),
     ("corral-read-store-embedded", &["corral-domain", "corral-read-store", "corral-tasks"]),
-    ("corral-read-store-scylla", &["corral-domain", "corral-ownership", "corral-read-store", "corral-tasks"]),
+    (
+        "corral-read-store-scylla",
+        &["corral-domain", "corral-ownership", "corral-read-store", "corral-tasks", "corral-vault"],
+    ),
 ];
 
 /// The one file that names a backend.

@@ -143,7 +143,11 @@ impl Cluster {
 
     /// A number of the keyspace, as the last decided change left it.
     pub(crate) async fn serial(&self, of: Shared, values: impl SerializeRow) -> Result<QueryResult, StoreError> {
-        let mut statement = Statement::new(of.text(&self.0.keyspace));
+        self.serial_text(of.text(&self.0.keyspace), values).await
+    }
+
+    pub(crate) async fn serial_text(&self, text: String, values: impl SerializeRow) -> Result<QueryResult, StoreError> {
+        let mut statement = Statement::new(text);
         statement.set_consistency(Consistency::Serial);
         Ok(self.0.session.query_unpaged(statement, values).await.map_err(Failure::from)?)
     }

@@ -36,9 +36,11 @@ mod plan;
 pub mod schema;
 pub mod statements;
 mod store;
+mod vault;
 
 pub use builds::{Builds, Opened};
 pub use cluster::Cluster;
 pub use config::{Config, ConnectError, Login, Replication, Tls};
 pub use lease::ScyllaLeases;
 pub use store::ScyllaStore;
+pub use vault::ScyllaVault;

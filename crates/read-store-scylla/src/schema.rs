@@ -134,7 +134,7 @@ fn refuse(cluster: &Cluster, found: i64) -> Result<(), SchemaError> {
     }
 }
 
-async fn has_keyspace(cluster: &Cluster) -> Result<bool, StoreError> {
+pub(crate) async fn has_keyspace(cluster: &Cluster) -> Result<bool, StoreError> {
     let answer = cluster.shared(Shared::HasKeyspace, (cluster.keyspace().as_str(),)).await?;
     Ok(answer.into_rows_result().map_err(unreadable)?.rows_num() > 0)
 }

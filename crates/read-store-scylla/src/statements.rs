@@ -69,6 +69,23 @@ pub enum Leases {
     Change,
 }
 
+/// A statement of the vault, in its own keyspace (`vault.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Vaults {
+    Create,
+    /// name, version: applied only where there is none
+    Init,
+    /// name
+    Version,
+    Load,
+    /// the new version, name, the version before
+    Raise,
+    /// name, entry, value
+    Put,
+    /// name, entry
+    Delete,
+}
+
 /// A statement of one build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owned {
@@ -104,6 +121,9 @@ pub const META_BUILD: &str = "build";
 pub const META_TABLE: &str = "meta";
 pub const MEMBER_TABLE: &str = "lease_member";
 pub const PARTITION_TABLE: &str = "lease_partition";
+
+/// The vault's table, and the one partition in it.
+pub const VAULT_NAME: &str = "vault";
 
 pub fn create_keyspace(keyspace: &Keyspace, replication: &Replication) -> String {
     let name = keyspace.as_str();
@@ -184,6 +204,27 @@ impl Leases {
             Self::Change => {
                 format!("UPDATE {partition} SET owner = ?, term = ? WHERE scope = ? AND log_partition = ? IF term = ?")
             }
+        }
+    }
+}
+
+impl Vaults {
+    pub const ALL: [Vaults; 7] =
+        [Self::Create, Self::Init, Self::Version, Self::Load, Self::Raise, Self::Put, Self::Delete];
+
+    pub fn text(self, keyspace: &Keyspace) -> String {
+        let vault = format!("{}.{VAULT_NAME}", keyspace.as_str());
+        match self {
+            Self::Create => format!(
+                "CREATE TABLE IF NOT EXISTS {vault} (name text, entry text, version bigint static, value blob, \
+                 PRIMARY KEY (name, entry)) WITH comment = 'keys and sessions, as hashes: ground state'"
+            ),
+            Self::Init => format!("INSERT INTO {vault} (name, version) VALUES (?, ?) IF NOT EXISTS"),
+            Self::Version => format!("SELECT version FROM {vault} WHERE name = ? LIMIT 1"),
+            Self::Load => format!("SELECT entry, value, version FROM {vault} WHERE name = ?"),
+            Self::Raise => format!("UPDATE {vault} SET version = ? WHERE name = ? IF version = ?"),
+            Self::Put => format!("INSERT INTO {vault} (name, entry, value) VALUES (?, ?, ?)"),
+            Self::Delete => format!("DELETE FROM {vault} WHERE name = ? AND entry = ?"),
         }
     }
 }

@@ -16,6 +16,8 @@ fn texts() -> Vec<String> {
     ];
     texts.extend(Shared::ALL.map(|of| of.text(&keyspace())));
     texts.extend(Leases::ALL.map(|of| of.text(&keyspace())));
+    let vault = Keyspace::new("corral_vault").unwrap();
+    texts.extend(Vaults::ALL.map(|of| of.text(&vault)));
     texts.extend(Owned::all().into_iter().map(|of| of.text(&keyspace(), BUILD)));
     texts
 }
@@ -25,7 +27,7 @@ fn the_list_has_every_statement() {
     let listed = include_str!("../statements.cql");
     let listed: Vec<_> = listed.lines().filter(|line| !line.is_empty() && !line.starts_with("--")).collect();
     let sent: Vec<_> = texts().into_iter().map(|text| text + ";").collect();
-    assert_eq!(listed.len(), 240);
+    assert_eq!(listed.len(), 247);
     for (listed, sent) in listed.iter().zip(&sent) {
         assert_eq!(listed, sent);
     }

@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod lease;
 mod statements;
+mod vault;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
