@@ -2,6 +2,9 @@
 
 export const COLORS = 12;
 
+/** Colour is never alone: runs that share one are told apart by the dashes of their lines. The oldest of a colour is solid. */
+export const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
+
 /** FNV-1a: the same everywhere, for ever. */
 export function hash(text: string): number {
   let h = 0x811c9dc5;
@@ -9,8 +12,12 @@ export function hash(text: string): number {
   return h >>> 0;
 }
 
+/** Of a run's number (from 1): the colour (1 to 12), and the dashes of its line. */
+export const colorNumber = (number: number): number => ((number - 1) % COLORS) + 1;
+export const dashOf = (number: number): readonly number[] => DASHES[Math.floor((number - 1) / COLORS) % DASHES.length]!;
+
 /**
- * The colour (1 to 12) of each run. The oldest gets the one of its hash, a younger one the next that fewest older ones have: so a
+ * The number of each run, which says its colour (the first twelve), and its dashes once colours are shared. The oldest gets the one of its hash, a younger one the next that fewest older ones have: so a
  * run that arrives changes nobody's colour, and twelve runs have twelve.
  */
 export function colorsOf(runs: readonly { id: string; createdUs: bigint }[]): Map<string, number> {
@@ -24,8 +31,8 @@ export function colorsOf(runs: readonly { id: string; createdUs: bigint }[]): Ma
       const at = (first + k) % COLORS;
       if (used[at]! < used[best]!) best = at;
     }
+    colors.set(id, used[best]! * COLORS + best + 1);
     used[best]!++;
-    colors.set(id, best + 1);
   }
   return colors;
 }

@@ -4,7 +4,7 @@ import type { SeriesBuckets } from "./live/history.js";
 import { linesOf, type LineOptions } from "./lines.js";
 
 const RUNS = [{ id: "a", name: "owl", color: "blue", live: true }, { id: "b", name: "fox", color: "red", live: false }];
-const PLAIN: LineOptions = { metric: "loss", smoothing: { kind: "none", amount: 0 }, range: 10 };
+const PLAIN: LineOptions = { metric: "loss", smoothing: { kind: "none", amount: 0 }, range: 10, x: "step" };
 
 function series(ref: number, runId: string, last: number[], more: Partial<SeriesBuckets> = {}): SeriesBuckets {
   const f = Float64Array.from(last);
@@ -30,9 +30,23 @@ test("a bucket stands at its middle and has a band; a single unit stands where i
   expect(exact!.lo).toBeUndefined();
 });
 
+test("what was logged while its run was being opened stands at the start of what is elapsed; a clock that is wrong shows", () => {
+  const of = (index: number[], x: "relative" | "step") => [...linesOf(history(series(1, "a", index, { width: 1_000_000, index: Float64Array.from(index) })), RUNS, { ...PLAIN, x })[0]!.x];
+  expect(of([-2, -1, 0], "relative")).toEqual([0, 0, 499_999.5]);
+  expect(of([-3_600], "relative")).toEqual([-3_599_500_000.5]);
+  expect(of([-1], "step")).toEqual([-500_000.5]);
+});
+
 test("labels are lines of their own, named and coloured", () => {
   const all = history(series(1, "a", [1], { label: "rank1" }), series(2, "a", [1], { label: "rank0" }));
   expect(linesOf(all, RUNS, { ...PLAIN, labelColors: ["x", "y"] }).map((l) => [l.name, l.color])).toEqual([["owl rank0", "x"], ["owl rank1", "y"]]);
+});
+
+test("a run's dashes are its line's; more labels than colours are told apart by dashes", () => {
+  const [owl, fox] = linesOf(history(series(1, "a", [1]), series(2, "b", [1])), [{ ...RUNS[0]!, dash: [6, 3] }, RUNS[1]!], PLAIN);
+  expect([owl!.dash, fox!.dash]).toEqual([[6, 3], []]);
+  const ranks = linesOf(history(series(1, "a", [1], { label: "0" }), series(2, "a", [1], { label: "1" }), series(3, "a", [1], { label: "2" })), RUNS, { ...PLAIN, labelColors: ["x", "y"] });
+  expect(new Set(ranks.map((l) => `${l.color} ${l.dash.join()}`)).size).toBe(3);
 });
 
 test("what is not finite is marked: the first of a bucket, and that there were NaNs", () => {

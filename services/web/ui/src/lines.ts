@@ -1,12 +1,15 @@
 //! From the buckets of a panel's series to the lines that its chart draws: places on x, smoothing, bands, what is not finite.
+import { DASHES } from "./color.js";
 import type { History, SeriesBuckets } from "./live/history.js";
-import type { Line } from "./plot/scene.js";
+import type { Line, XKind } from "./plot/scene.js";
 import { isSmoothing, smooth, type Smoothing } from "./smooth.js";
 
 export interface LineRun {
   id: string;
   name: string;
   color: string;
+  /** Told apart from runs of the same colour; none: solid. */
+  dash?: readonly number[] | undefined;
   live: boolean;
 }
 
@@ -15,6 +18,8 @@ export interface LineOptions {
   smoothing: Smoothing;
   /** Range of x of the whole data, by which smoothing measures distance. */
   range: number;
+  /** What x is. */
+  x: XKind;
   /** Labels have colours of their own (a page of one run). */
   labelColors?: readonly string[] | undefined;
 }
@@ -34,10 +39,16 @@ interface Made {
 /** Buckets never change in place, so what was made of them is good as long as they live; a chart compares columns by identity. */
 const made = new WeakMap<SeriesBuckets, Made>();
 
+/** A program logs while its run is still being opened: of what is elapsed by the server's clock, so much before it is the start. */
+const OPENING_US_MAX = 10_000_000;
+
+/** A place on x; what was logged while the run was being opened stands at its start. Further below zero a clock is wrong, and shows. */
+export const placed = (kind: XKind, x: number): number => (kind === "relative" && x < 0 && x >= -OPENING_US_MAX ? 0 : x);
+
 /** A bucket's place: its middle; exact where a bucket is one unit wide. */
-function places({ rows, index, width }: SeriesBuckets): Float64Array {
+function places({ rows, index, width }: SeriesBuckets, kind: XKind): Float64Array {
   const x = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) x[i] = index[i]! * width + (width - 1) / 2;
+  for (let i = 0; i < rows; i++) x[i] = placed(kind, index[i]! * width + (width - 1) / 2);
   return x;
 }
 
@@ -50,10 +61,10 @@ function nonFinite(s: SeriesBuckets, x: Float64Array): { x: number; value: numbe
   return marks;
 }
 
-function madeOf(series: SeriesBuckets): Made {
+function madeOf(series: SeriesBuckets, kind: XKind): Made {
   let m = made.get(series);
   if (!m) {
-    const x = places(series);
+    const x = places(series, kind);
     m = { x, marks: nonFinite(series, x), smoothed: undefined };
     made.set(series, m);
   }
@@ -70,23 +81,26 @@ function smoothed(series: SeriesBuckets, m: Made, o: LineOptions): Float64Array 
   return m.smoothed.y;
 }
 
-const SOLID: readonly number[] = [];
+const [SOLID] = DASHES;
 
-function lineOf(series: SeriesBuckets, run: LineRun, color: string, labels: number, o: LineOptions): PanelLine {
-  const m = madeOf(series);
+/** Colour and dashes. */
+type Pen = Pick<LineRun, "color" | "dash">;
+
+function lineOf(series: SeriesBuckets, run: LineRun, pen: Pen, labels: number, o: LineOptions): PanelLine {
+  const m = madeOf(series, o.x);
   const smooths = isSmoothing(o.smoothing);
   const banded = series.width > 1;
   return {
     id: run.id,
     name: labels > 1 || series.label !== "" ? `${run.name} ${series.label}`.trim() : run.name,
-    color,
+    color: pen.color,
     x: m.x,
     y: smooths ? smoothed(series, m, o) : series.last,
     raw: smooths ? series.last : undefined,
     lo: banded ? series.min : undefined,
     hi: banded ? series.max : undefined,
     live: run.live,
-    dash: SOLID,
+    dash: pen.dash ?? SOLID!,
     nonFinite: m.marks,
     series,
   };
@@ -103,6 +117,8 @@ export function linesOf(history: History, runs: readonly LineRun[], o: LineOptio
   }
   return runs.flatMap((run) => {
     const list = (byRun.get(run.id) ?? []).sort((a, b) => (a.label < b.label ? -1 : 1));
-    return list.map((series, k) => lineOf(series, run, (list.length > 1 && o.labelColors?.[k % o.labelColors.length]) || run.color, list.length, o));
+    const { labelColors: colors = [] } = o;
+    const penOf = (k: number): Pen => (list.length > 1 && colors.length > 0 ? { color: colors[k % colors.length]!, dash: DASHES[Math.floor(k / colors.length) % DASHES.length] } : { color: run.color, dash: run.dash });
+    return list.map((series, k) => lineOf(series, run, penOf(k), list.length, o));
   });
 }

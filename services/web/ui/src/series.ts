@@ -10,7 +10,7 @@ export interface Series {
 }
 
 const same = (a: readonly LineRun[], b: readonly LineRun[]) =>
-  a.length === b.length && a.every((run, i) => run.id === b[i]!.id && run.name === b[i]!.name && run.color === b[i]!.color && run.live === b[i]!.live);
+  a.length === b.length && a.every((run, i) => run.id === b[i]!.id && run.name === b[i]!.name && run.color === b[i]!.color && run.dash === b[i]!.dash && run.live === b[i]!.live);
 
 export function useSeries(runs: readonly LineRun[], single = false): Series {
   const held = useRef<Series>({ ids: [], runs: [], single });

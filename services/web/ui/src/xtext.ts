@@ -18,10 +18,13 @@ function clock(us: number): string {
 }
 
 /** `x`: the middle of a bucket of `width` units; a bucket of steps is named by its first and last. */
-export function placeText(kind: XKind, x: number, width: number): string {
+export function placeName(kind: XKind, x: number, width: number): string {
   if (kind === "relative") return elapsed(x);
   if (kind === "time") return clock(x);
-  if (width <= 1) return `step ${countText(Math.round(x))}`;
+  if (width <= 1) return countText(Math.round(x));
   const from = Math.round(x - (width - 1) / 2);
-  return `step ${countText(from)} – ${countText(from + width - 1)}`;
+  return `${countText(from)} – ${countText(from + width - 1)}`;
 }
+
+/** The same in a sentence: a number alone would not say what it is. */
+export const placeText = (kind: XKind, x: number, width: number): string => (kind === "step" ? `step ${placeName(kind, x, width)}` : placeName(kind, x, width));

@@ -6,7 +6,7 @@ const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])
   ["Anywhere", [["?", "this list"], ["h", "all projects"], ["\\", "fold the rail"], ["/", "search runs, projects or config"], ["Esc", "leave a search, a panel, a menu"]]],
   ["Runs", [["j  k", "next, previous"], ["Enter", "open"], ["v", "show or hide in the charts"], ["x", "point out, or no longer"], ["a", "show all, or none"]]],
   ["Charts", [["f", "find a metric"], ["s", "smoothing"], ["l", "logarithmic, all panels"], ["t", "x axis: step, elapsed, clock"], ["r", "reset the zoom"], ["[  ]", "previous, next panel, when one fills the window"]]],
-  ["On a chart", [["drag", "zoom to a range"], ["double click", "all of it again"], ["← →", "move the crosshair"], ["Ctrl wheel", "zoom around the pointer"]]],
+  ["On a chart", [["drag", "zoom to a range"], ["double click", "all of it again"], ["← →", "move the crosshair"], ["↑ ↓", "choose the run"], ["Enter", "open the chosen run"], ["Ctrl wheel", "zoom around the pointer"], ["Esc", "leave its table"]]],
 ];
 
 export function Help({ onClose }: { onClose: () => void }) {

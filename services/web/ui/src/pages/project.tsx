@@ -6,7 +6,7 @@ import { countText, plural, stateOf } from "../format.js";
 import type { Run } from "../gen/corral/v1/query_pb.js";
 import { useHeld, useLate, useLive, useNow, useTitle } from "../hooks.js";
 import { matches, type MetricName } from "../metric.js";
-import { useColors } from "../palette.js";
+import { runDash, useColors } from "../palette.js";
 import { Charts } from "../parts/charts.js";
 import common from "../parts/common.module.css";
 import { Controls, Find } from "../parts/controls.js";
@@ -150,7 +150,7 @@ function useDrawn(runs: readonly Run[], view: ViewState) {
   const nowUs = useNow(5_000);
   const colors = useColors(runs);
   const drawn = useMemo(() => {
-    return runs.filter((r) => isDrawn(view.drawn, r.id)).slice(0, PANEL_RUNS_MAX).map((run) => ({ id: run.id, name: run.name || run.id, color: colors.get(run.id)!, live: stateOf(run, nowUs) === "running" }));
+    return runs.filter((r) => isDrawn(view.drawn, r.id)).slice(0, PANEL_RUNS_MAX).map((run) => ({ id: run.id, name: run.name || run.id, color: colors.get(run.id)!, dash: runDash(run.id), live: stateOf(run, nowUs) === "running" }));
   }, [runs, view.drawn, colors, nowUs]);
   return { colors, series: useSeries(drawn) };
 }

@@ -10,10 +10,10 @@ export const Axes = memo(function Axes({ frame }: { frame: Frame }) {
   const right = frame.left + frame.width + 8;
   return (
     <div className={css.axes} aria-hidden="true">
-      {frame.yTicks.map((t, i) => <span key={`y${i}`} className={css.y} style={{ top: t.at, width: frame.left - 6 }}>{t.text}</span>)}
+      {frame.yTicks.map((t, i) => <span key={`y${i}`} className={css.y} data-axis="y" style={{ top: t.at, width: frame.left - 6 }}>{t.text}</span>)}
       {frame.xTicks.map((t, i) => {
         const half = (t.text.length * CHAR_PX) / 2;
-        return <span key={`x${i}`} className={css.x} style={{ left: Math.min(t.at, right - half), top: frame.top + frame.height + 6 }}>{t.text}</span>;
+        return <span key={`x${i}`} className={css.x} data-axis="x" style={{ left: Math.min(t.at, right - half), top: frame.top + frame.height + 6 }}>{t.text}</span>;
       })}
     </div>
   );

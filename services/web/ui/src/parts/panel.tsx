@@ -1,11 +1,12 @@
 //! One metric's panel: asks for buckets as wide as its pixels, hands lines to the chart worker, draws the axes' labels itself.
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useExtent } from "../extent.js";
 import { numberText } from "../format.js";
 import { useBox, useHeld, useLive } from "../hooks.js";
 import type { Series } from "../series.js";
-import { linesOf, type PanelLine } from "../lines.js";
+import { linesOf, type PanelLine, placed } from "../lines.js";
 import type { History } from "../live/history.js";
+import { gutterOf } from "../plot/ends.js";
 import { engine } from "../plot/engine.js";
 import { gestures } from "../plot/gesture.js";
 import { type Frame, layout } from "../plot/layout.js";
@@ -17,6 +18,8 @@ import { isSmoothing, memoryOf, type Smoothing } from "../smooth.js";
 import { usePalette } from "../theme.js";
 import { placeText } from "../xtext.js";
 import { Axes } from "./axes.js";
+import { Ends } from "./ends.js";
+import { Table } from "./table.js";
 import { Tooltip } from "./tooltip.js";
 import css from "./panel.module.css";
 
@@ -64,9 +67,9 @@ function bucketsFor(width: number, zoom: Range | null, bounds: Range | null): nu
 }
 
 /** From where the first bucket begins: its middle would leave the axis without its zero. */
-function wholeRange(lines: readonly PanelLine[]): Range | null {
+function wholeRange(lines: readonly PanelLine[], kind: XKind): Range | null {
   const range = xRange(lines);
-  return range ? [lines.reduce((lo, { series: s }) => (s.rows > 0 ? Math.min(lo, s.index[0]! * s.width) : lo), range[0]), range[1]] : null;
+  return range ? [lines.reduce((lo, { series: s }) => (s.rows > 0 ? Math.min(lo, placed(kind, s.index[0]! * s.width)) : lo), range[0]), range[1]] : null;
 }
 
 function usePanelLines(p: PanelProps, width: number, near: boolean) {
@@ -81,11 +84,11 @@ function usePanelLines(p: PanelProps, width: number, near: boolean) {
   const history: History | undefined = snapshot.value?.history;
   const { series: palette } = usePalette();
   const lines = useMemo(
-    () => (history ? linesOf(history, p.series.runs, { metric: p.metric, smoothing: p.smoothing, range, labelColors: p.series.single ? palette.slice(1) : undefined }) : []),
+    () => (history ? linesOf(history, p.series.runs, { metric: p.metric, smoothing: p.smoothing, range, x: p.x, labelColors: p.series.single ? palette.slice(1) : undefined }) : []),
     // A range matters to smoothing alone: a live one must not make every line anew.
-    [history, p.series, p.metric, p.smoothing, isSmoothing(p.smoothing) ? range : 0, palette],
+    [history, p.series, p.metric, p.x, p.smoothing, isSmoothing(p.smoothing) ? range : 0, palette],
   );
-  const whole = useMemo(() => (p.zoom === null ? wholeRange(lines) : null), [p.zoom, lines]);
+  const whole = useMemo(() => (p.zoom === null ? wholeRange(lines, p.x) : null), [p.zoom, lines, p.x]);
   const [from, to] = whole ?? [undefined, undefined];
   useEffect(() => {
     if (from !== undefined && to !== undefined) extent.report(p.metric, [from, to]);
@@ -131,6 +134,18 @@ function useWords(metric: string, lines: readonly PanelLine[], x: XKind): string
   return words;
 }
 
+/** Whether the panel shows its figures as a table; leaving it leads back to the button that opened it. */
+function useTabled() {
+  const [tabled, setTabled] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const toggle = useCallback(() => setTabled((t) => !t), []);
+  const back = useCallback(() => {
+    setTabled(false);
+    button.current?.focus();
+  }, []);
+  return { tabled, button, toggle, back };
+}
+
 export const Panel = memo(function Panel(p: PanelProps) {
   const [measure, box] = useBox<HTMLDivElement>();
   const host = useRef<HTMLDivElement>(null);
@@ -140,10 +155,11 @@ export const Panel = memo(function Panel(p: PanelProps) {
     if (box.width === 0) return undefined;
     const view = viewOf(lines, { xKind: p.x, log: p.log, zoom: p.zoom ?? full, height: box.height });
     if (!view) return undefined;
-    const scene: Scene = { width: box.width, height: box.height, scale: devicePixelRatio, view, lines, theme: chart };
+    const scene: Scene = { width: box.width, height: box.height, scale: devicePixelRatio, gutter: gutterOf(lines, box.width), view, lines, theme: chart };
     return { scene, frame: layout(scene) };
   }, [lines, p.x, p.log, p.zoom, full, box.width, box.height, chart]);
   useScene(host, box.near && box.width > 0, shown, history);
+  const { tabled, button, toggle, back } = useTabled();
   const hands = useRef({ p, shown, full });
   hands.current = { p, shown, full };
   useEffect(() => {
@@ -165,13 +181,15 @@ export const Panel = memo(function Panel(p: PanelProps) {
         <h3 title={p.metric}>{p.metric}</h3>
         {p.hint && <small>{p.hint}</small>}
         <span className={css.verbs}>
+          <button ref={button} type="button" aria-pressed={tabled} onClick={toggle} aria-label={`table of ${p.metric}`}>table</button>
           <button type="button" aria-pressed={p.log} onClick={() => p.onLog(p.metric)} aria-label={`log axis of ${p.metric}`}>log</button>
           <button type="button" onClick={() => p.onOpen(p.metric)} aria-label={p.tall ? `close ${p.metric}` : `open ${p.metric}`}>{p.tall ? "close" : "open"}</button>
         </span>
       </header>
       <div className={css.plot} ref={measure}>
-        <div ref={host} className={css.canvas} data-empty={!shown} tabIndex={0} role="img" aria-label={words} data-points={points} />
-        {shown && <Axes frame={shown.frame} />}
+        <div ref={host} className={css.canvas} data-empty={!shown} data-covered={tabled && shown !== undefined} tabIndex={0} role="img" aria-label={words} data-points={points} />
+        {shown && !tabled && <><Axes frame={shown.frame} /><Ends scene={shown.scene} frame={shown.frame} /></>}
+        {shown && tabled && <Table metric={p.metric} lines={lines} view={shown.scene.view} onBack={back} />}
         {error && !shown ? <p className={css.note} role="alert">{error.message}</p> : null}
         {!shown && !error && !waiting && <p className={css.note}>{p.series.ids.length === 0 ? (p.series.single ? "" : "every run is hidden") : history ? (p.zoom ? "no point in this range" : "no point yet") : ""}</p>}
         <Tooltip host={host} shown={shown} lines={lines} />

@@ -8,6 +8,7 @@ import { type Frame, mapsOf, toX } from "../plot/layout.js";
 import { placeTooltip, readout, type ReadoutRow } from "../plot/readout.js";
 import type { Scene } from "../plot/scene.js";
 import { placeText } from "../xtext.js";
+import { Swatch } from "./swatch.js";
 import css from "./tooltip.module.css";
 
 const ROWS_MAX = 14;
@@ -67,7 +68,7 @@ function Body({ host, shown, lines, y }: Props & { y: number | null }) {
       <small>{placeText(shown.scene.view.xKind, (pointed ?? first).x, (pointed ?? first).width)}</small>
       {rows.slice(0, ROWS_MAX).map((row, i) => (
         <div key={i} className={css.row} data-faded={hover.runId !== null && row.id !== hover.runId}>
-          <i style={{ background: row.color }} /><span className={css.name}>{row.name}</span>
+          <Swatch color={row.color} dash={row.dash} /><span className={css.name}>{row.name}</span>
           {smoothed && <span className={css.raw}>{numberText(row.raw)}</span>}
           <span className={css.value} title={exactText(row.value)}>{numberText(row.value)}</span>
         </div>

@@ -43,11 +43,11 @@ export const toY = (m: Maps, y: number): number => m.ay + m.by * (m.log ? Math.l
 export const footed = (m: Maps, lo: number): number => (m.log && !(lo > 0) ? Number.MIN_VALUE : lo);
 export const fromX = (m: Maps, px: number): number => (px - m.ax) / m.bx;
 
-export function layout({ width, height, view }: Pick<Scene, "width" | "height" | "view">): Frame {
+export function layout({ width, height, gutter, view }: Pick<Scene, "width" | "height" | "gutter" | "view">): Frame {
   const plotHeight = Math.max(1, height - TOP - BOTTOM);
   const y = (view.log ? logTicks : linearTicks)(view.yMin, view.yMax, yTickCount(height));
   const left = Math.max(LEFT_MIN, Math.ceil(Math.max(0, ...y.map((t) => t.text.length)) * DIGIT_WIDTH) + 10);
-  const plotWidth = Math.max(1, width - left - RIGHT);
+  const plotWidth = Math.max(1, width - left - RIGHT - gutter);
   const rect = { left, top: TOP, width: plotWidth, height: plotHeight };
   const maps = mapsOf(view, rect);
   const x = xTicks(view.xKind, view.xMin, view.xMax, Math.min(X_TICKS_MAX, Math.max(2, Math.floor(plotWidth / (view.xKind === "step" ? 56 : 78)))));

@@ -8,6 +8,7 @@ export interface ReadoutRow {
   id: string;
   name: string;
   color: string;
+  dash: readonly number[];
   /** Where the point is; a bucket's middle. */
   x: number;
   /** As drawn: smoothed where the chart is. */
@@ -33,7 +34,7 @@ export function readout(lines: readonly PanelLine[], x: number, atLeast: number)
     if (i < 0) continue;
     const { series } = line;
     rows.push({
-      id: line.id, name: line.name, color: line.color, x: line.x[i]!,
+      id: line.id, name: line.name, color: line.color, dash: line.dash, x: line.x[i]!,
       value: line.y[i]!, raw: series.last[i]!,
       count: series.count[i]!, min: series.min[i]!, max: series.max[i]!, nanCount: series.nanCount[i]!, width: series.width,
     });

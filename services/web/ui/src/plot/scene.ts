@@ -55,6 +55,8 @@ export interface Scene {
   width: number;
   height: number;
   scale: number;
+  /** Pixels that the plot leaves free at its right, for the lines' names; 0: none. */
+  gutter: number;
   view: View;
   lines: readonly Line[];
   theme: Theme;
@@ -69,7 +71,7 @@ const equal = <T>(a: T, b: T, fields: readonly (keyof T)[]) => a === b || fields
 /** Whether two scenes paint the same. Columns are compared by identity: they are never changed in place. */
 export function sameScene(a: Scene, b: Scene): boolean {
   return (
-    equal(a, b, ["width", "height", "scale"]) && equal(a.view, b.view, VIEW_FIELDS) && equal(a.theme, b.theme, THEME_FIELDS) &&
+    equal(a, b, ["width", "height", "scale", "gutter"]) && equal(a.view, b.view, VIEW_FIELDS) && equal(a.theme, b.theme, THEME_FIELDS) &&
     a.lines.length === b.lines.length && a.lines.every((line, i) => equal(line, b.lines[i]!, LINE_FIELDS))
   );
 }

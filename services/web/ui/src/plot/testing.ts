@@ -24,7 +24,7 @@ export function line(id: string, y: readonly number[], more: Partial<PanelLine> 
 }
 
 export function scene(lines: Scene["lines"], view: Partial<View> = {}): Scene {
-  return { width: 440, height: 240, scale: 2, lines, theme: THEME, view: { xMin: 0, xMax: 99, yMin: 0, yMax: 1, log: false, xKind: "step", ...view } };
+  return { width: 440, height: 240, scale: 2, gutter: 0, lines, theme: THEME, view: { xMin: 0, xMax: 99, yMin: 0, yMax: 1, log: false, xKind: "step", ...view } };
 }
 
 export interface Stroke {
