@@ -10,8 +10,9 @@
 it never blocks and never raises. What it returned for survives the process: if that is killed, the next program of the
 same user on the same machine that uses corral sends the rest. `corral.Api()` asks questions.
 
-Environment: `CORRAL_URL` (http://127.0.0.1:4870), `CORRAL_API_KEY` (else the file that `corral login` writes),
-`CORRAL_PROJECT`, `CORRAL_MODE` (`online`, `offline`, `disabled`), `CORRAL_DIR` (where the spool lies),
+Environment: `CORRAL_URL` (http://127.0.0.1:4870), `CORRAL_API_KEY` (else what the first `corral serve` of this user on this
+machine wrote into the credentials file), `CORRAL_CA_FILE` (who vouches for an https server), `CORRAL_PROJECT`, `CORRAL_MODE`
+(`online`, `offline`, `disabled`), `CORRAL_DIR` (where the spool lies),
 `CORRAL_EXIT_TIMEOUT` (seconds that a program waits at its end for everything to be durable; 60).
 """
 

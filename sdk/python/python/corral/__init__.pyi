@@ -30,12 +30,14 @@ class Summary(MutableMapping[str, Any]):
 class Run:
     config: Config
     summary: Summary
-    tags: tuple[str, ...]
+    name: str
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @tags.setter
+    def tags(self, tags: Iterable[str]) -> None: ...
     notes: str
     @property
     def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def project(self) -> str: ...
     @property

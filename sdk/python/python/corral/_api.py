@@ -1,6 +1,7 @@
 """Questions: projects, runs, and the history of metrics as an Arrow table."""
 
 import json
+import os
 from collections import namedtuple
 from datetime import datetime, timezone
 
@@ -61,8 +62,14 @@ class Api:
         self._given = (url, key)
         self._alone = None
         self._shared = None
+        self._pid = os.getpid()
 
     def _query(self):
+        if self._pid != os.getpid():
+            # A forked child: the connection is its parent's, and what it holds is neither used nor freed here.
+            _process._inherited.append((self._alone, self._shared))
+            self._alone = self._shared = None
+            self._pid = os.getpid()
         client = _process._clients.get(False)
         if self._given == (None, None) and client is not None:
             if self._shared is None or self._shared[0] is not client:

@@ -2,31 +2,51 @@
 
 import os
 import sys
+import threading
 import time
 
 # Without any contact to a server for so long, the rest stays in the spool.
 ALONE_SECONDS_MAX = 15.0
 TICK_MS = 100
 
+# (exit code, message), once something wants to end the program, and the thread where it did.
 _code = None
+_thread = None
 
 
 def watch():
-    """Remembers an exception that ends the program, and the code of `sys.exit`."""
+    """Remembers an exception that ends the program, and the code of `sys.exit`. `raise SystemExit(…)` itself passes no
+    hook of the interpreter: what it ends looks like a program that came to its last line.
+    """
     hook, leave = sys.excepthook, sys.exit
 
     def excepthook(kind, value, trace):
-        global _code
+        global _code, _thread
         interrupted = issubclass(kind, KeyboardInterrupt)
-        _code = (130 if interrupted else 1, describe(kind, value))
+        _code, _thread = (130 if interrupted else 1, describe(kind, value)), threading.get_ident()
         hook(kind, value, trace)
 
     def exit(status=None):
-        global _code
-        _code = exit_code(status)
+        global _code, _thread
+        _code, _thread = exit_code(status), threading.get_ident()
         leave(status)
 
     sys.excepthook, sys.exit = excepthook, exit
+
+
+def goes_on():
+    """Somebody logs, opens or ends a run: a `sys.exit` before it was caught, and is not how the program ends. Unless that
+    is on its way just now (`finally`, `with`, `atexit`), or it is another thread that still logs.
+    """
+    global _code
+    if _code is None or threading.get_ident() != _thread or not threading.main_thread().is_alive():
+        return
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, SystemExit):
+            return
+        error = error.__context__
+    _code = None
 
 
 def exit_code(status):

@@ -33,10 +33,11 @@ def init(
     resume: what happens if the id exists. None: processes of one launch join the run, another launch opens a new take of
         its history. "allow": go on. "must": refused if it does not exist. "never": refused if it does. The last two wait
         up to 10 s for their answer.
-    mode: "online", "offline" (files that nothing sends by itself), "disabled" (nothing at all); else `CORRAL_MODE`.
+    mode: "online", "offline" (files in `CORRAL_DIR/offline`; there is no command yet that sends them), "disabled" (nothing
+        at all); else `CORRAL_MODE`.
     label: gives this process series of its own where ranks log the same metrics.
 
-    Raises ValueError or TypeError for arguments that no server would take, and RuntimeError for a `resume` that was
+    Raises ValueError or TypeError for arguments that no server would take (or a `CORRAL_URL` that leads nowhere), and RuntimeError for a `resume` that was
     answered with no; never because of a server or a disk.
     """
     mode = mode or os.environ.get("CORRAL_MODE") or "online"
@@ -89,10 +90,13 @@ class Run:
         self._open(config)
         if self._native is not None:
             _process.add(self)
-            where = self.url if mode == "online" else f"{self._client.spool_path} (offline)"
+            where = self.url
+            if mode == "offline":
+                where = f"{self._client.spool_path} (offline): nothing sends these files yet, keep them"
             _exit.say(f"run {self.name} · {where}")
 
     def _open(self, config):
+        _exit.goes_on()
         if self._mode == "disabled":
             return
         try:
@@ -133,7 +137,15 @@ class Run:
 
     @property
     def name(self):
+        """For people; may be changed."""
         return self._what["name"]
+
+    @name.setter
+    def name(self, name):
+        if not isinstance(name, str):
+            raise TypeError("name: must be a string")
+        self._set(name=name)
+        self._what["name"] = name
 
     @property
     def project(self):
@@ -161,13 +173,17 @@ class Run:
 
     @notes.setter
     def notes(self, notes):
+        notes = "" if notes is None else notes
         self._set(notes=notes)
         self._what["notes"] = notes
 
     def _set(self, **change):
         native = self._writer()
         if native is not None:
-            native.set_attributes(**change)
+            try:
+                native.set_attributes(**change)
+            except RuntimeError as error:
+                native.warn(f"{', '.join(change)}: a change of the run was not kept: {error}")
 
     def log(self, data, step=None):
         """Logs a dict of values. Never blocks, never raises; what cannot be kept is warned about once, on stderr.
@@ -176,6 +192,8 @@ class Run:
         (`{"a": {"b": 1}}` is `a.b`; where a name comes twice the last in the dict wins). Without `step` each call counts on
         from the one before; a step that is no whole number becomes the metric `step`.
         """
+        if _exit._code is not None:
+            _exit.goes_on()
         try:
             self._native.log(data, step)
         except Exception as error:
@@ -208,6 +226,7 @@ class Run:
 
     def finish(self, exit_code=0, message=""):
         """Ends the run and waits, within a limit, until everything is durable. Doing it twice is harmless."""
+        _exit.goes_on()
         self._end(int(exit_code), message)
 
     def _end(self, exit_code, message=""):
