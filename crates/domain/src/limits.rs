@@ -72,6 +72,12 @@ pub const DRAIN_STORAGE_MS_MAX: u64 = 20_000;
 pub const DRAIN_TELEMETRY_MS_MAX: u64 = 5_000;
 /// Messages that the hub keeps for a slow subscriber before that one is told to reload.
 pub const HUB_MESSAGES_MAX: usize = 4_096;
+/// Messages that wait to be sent to other processes; one more is dropped. A batch gathers them for so long, or so many.
+pub const HUB_LINK_MESSAGES_MAX: usize = 4_096;
+pub const HUB_BATCH_MS: u64 = 3;
+pub const HUB_BATCH_MESSAGES_MAX: usize = 1_024;
+/// Other processes whose last batch is remembered.
+pub const HUB_SENDERS_COUNT_MAX: usize = 256;
 /// A lease on partitions. A member counts a beat and looks at the others so often; believes for so long after a beat; is given
 /// up when others saw one beat for so long, which is longer by more than clocks differ, and shorter than 10 s by two looks.
 pub const LEASE_BEAT_MS: u64 = 2_000;

@@ -36,4 +36,5 @@ async fn a_slow_subscriber_is_told_to_reload_and_hears_the_newest() {
         last = Some(heard);
     }
     assert_eq!(last, Some(Heard::Message(checkpointed(sent - 1))));
+    assert_eq!((hub.figures().published, hub.figures().lagged), (sent, sent - HUB_MESSAGES_MAX as u64));
 }
