@@ -65,6 +65,9 @@ pub struct Run {
     pub job_type: String,
     pub actor: String,
     pub created: Micros,
+    /// Client time of the living take's first point where that lies before `created`, else `created`: a run that was
+    /// logged without a server is created late.
+    pub started: Micros,
     pub last_append: Micros,
     pub finished: Option<Micros>,
     pub exit_code: Option<i32>,
@@ -135,6 +138,12 @@ pub struct Series {
     pub metric: String,
     pub label: String,
     pub take: Take,
+    /// The metric whose value is x; empty where x is the step or a time.
+    pub x_metric: String,
+    /// Points so far that have no x, and are left out.
+    pub without_x: u64,
+    /// Of raw points: their x where it is a metric's value; else empty.
+    pub x: Vec<f64>,
     pub columns: Columns,
 }
 
@@ -157,8 +166,10 @@ impl Columns {
 /// Bucket i covers `[index * width, (index + 1) * width)` of x. Empty buckets are not there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BucketColumns {
-    /// A power of two.
+    /// A power of two; 0 where x is a metric's value.
     pub width: u64,
+    /// Where x is a metric's value: a power of two, which may be a fraction; else 0.
+    pub x_width: f64,
     /// floor(x / width), rising.
     pub index: Vec<i64>,
     /// Points, NaN ones too.
@@ -172,4 +183,6 @@ pub struct BucketColumns {
     pub nan_count: Vec<u32>,
     /// The value at the lowest x, then the earliest arrival, among values that are NaN or infinite; 0 where there is none.
     pub first_non_finite: Vec<f64>,
+    /// Where x is a metric's value: the highest x in the bucket; else empty.
+    pub x: Vec<f64>,
 }

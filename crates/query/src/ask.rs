@@ -73,12 +73,16 @@ pub enum XAxis {
     Step,
     /// Client time, us.
     Time,
-    /// Client time, us since the run was created.
+    /// Client time, us since the run was started ([`crate::Run::started`]).
     RelativeTime,
+    /// The value of another metric of the run ([`HistoryQuery::x_metric`]).
+    Metric,
+    /// The value of each metric's step metric where it is defined and was logged, else the step.
+    Defined,
 }
 
 /// Every run x every metric.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistoryQuery {
     pub freshness: Freshness,
     pub runs: Vec<RunId>,
@@ -86,9 +90,14 @@ pub struct HistoryQuery {
     /// 0: raw points; else at most so many buckets a series (`BUCKETS_MAX`).
     pub buckets: u32,
     pub axis: XAxis,
-    /// Closed bounds of x; `None`: all.
+    /// Closed bounds of x; `None`: all. Of a step or a time only.
     pub x_min: Option<i64>,
     pub x_max: Option<i64>,
+    /// Of [`XAxis::Metric`]: whose value is x.
+    pub x_metric: String,
+    /// Closed bounds of x where it is a metric's value.
+    pub x_value_min: Option<f64>,
+    pub x_value_max: Option<f64>,
     /// `None`: the living take of each run.
     pub take: Option<Take>,
     /// `None`: every label.

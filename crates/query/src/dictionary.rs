@@ -3,12 +3,12 @@
 //! Dictionary rows are append-only, so what was read once below the state's count is right for ever: it is kept per run
 //! and grows with the state.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corral_domain::{Offset, OrganizationId, RunId, Take};
 use corral_read_store::layout::KeyBytes;
-use corral_read_store::metric::{self, DICTIONARY_ROWS, MetricRow, WriterMetricRow};
+use corral_read_store::metric::{self, DICTIONARY_ROWS, MetricDefRow, MetricRow, WriterMetricRow};
 use corral_read_store::series::SeriesRow;
 use corral_read_store::state::RunStateRow;
 use corral_read_store::tail::TailRow;
@@ -63,6 +63,8 @@ pub(crate) struct Dictionary {
     /// Writer's index -> its id -> metric.
     writers: HashMap<u32, Vec<u32>>,
     tail: TailColumns,
+    /// The definitions, as of the state that was applied through there: they may be given anew.
+    defs: Option<(Offset, Arc<BTreeMap<String, MetricDefRow>>)>,
 }
 
 impl Dictionary {
@@ -94,7 +96,8 @@ impl Dictionary {
     }
     fn weight(&self) -> usize {
         let ids: usize = self.writers.values().map(Vec::len).sum();
-        1 + self.metrics.len() + self.series.len() + ids + self.tail.weight()
+        let defs = self.defs.as_ref().map_or(0, |(_, defs)| defs.len());
+        1 + self.metrics.len() + self.series.len() + ids + defs + self.tail.weight()
     }
 }
 
@@ -165,6 +168,21 @@ fn partition_end(index: u32, to: u32) -> u32 {
 impl RunDictionary<'_> {
     pub(crate) fn tail_mut(&mut self) -> &mut TailColumns {
         &mut self.guard.tail
+    }
+
+    /// The run's metric definitions by name, as fresh as `state`.
+    pub(crate) async fn definitions(
+        &mut self,
+        state: &RunStateRow,
+    ) -> Result<Arc<BTreeMap<String, MetricDefRow>>, QueryError> {
+        if let Some((through, defs)) = &self.guard.defs
+            && *through == state.applied_through
+        {
+            return Ok(defs.clone());
+        }
+        let defs = Arc::new(self.inner.definitions(self.organization, self.run).await?);
+        self.guard.defs = Some((state.applied_through, defs.clone()));
+        Ok(defs)
     }
 
     pub(crate) async fn tail_rows(&self, bucket: u32, range: (Offset, Offset)) -> Result<Vec<TailRow>, QueryError> {

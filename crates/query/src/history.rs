@@ -1,25 +1,30 @@
 //! History: many series in one call, as buckets or as raw points in pages.
 
 use corral_domain::limits::{ANSWER_POINTS_MAX, ANSWER_SERIES_MAX, BUCKETS_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX};
-use corral_domain::{Offset, OrganizationId, Partition, Position, RunId, Take};
+use corral_domain::{Micros, Offset, OrganizationId, Partition, Position, RunId, Take};
 use corral_read_store::state::RunStateRow;
 
 use crate::answer::{Columns, HistoryAnswer, Series};
-use crate::bucket::{Buckets, Width};
+use crate::bucket::{Buckets, Place};
 use crate::engine::Inner;
+use crate::run::started;
 use crate::series::{Select, SeriesRead, View};
 use crate::token::Question;
 use crate::{HistoryQuery, QueryError, XAxis};
 
+mod axis;
 mod raw;
 
 /// Series of one run that are read at a time: what bounds the bytes held.
 const READ_SERIES_MAX: usize = 32;
 
 /// A run of a question, as of its moment.
+#[derive(Clone)]
 pub(crate) struct RunView {
     pub(crate) view: View,
     pub(crate) take: Take,
+    /// For each asked metric the metric whose value is x.
+    pub(crate) axes: Vec<Option<String>>,
 }
 
 impl Inner {
@@ -60,14 +65,17 @@ impl Inner {
     ) -> Result<(), QueryError> {
         for run in &query.runs {
             let Some(of_run) = self.run_view(organization, run, query).await? else { continue };
-            for metrics in query.metrics.chunks(READ_SERIES_MAX) {
-                let select = Select { metrics, take: Some(of_run.take), label: query.label.as_deref() };
-                let read = self.read_series(organization, run, select, &of_run.view).await?;
+            for chunk in of_run.chunks(0, READ_SERIES_MAX) {
+                let (metrics, view) = (&query.metrics[chunk.metrics.clone()], of_run.view_of(&chunk));
+                let select =
+                    Select { metrics, take: Some(of_run.take), label: query.label.as_deref(), x: chunk.x.as_deref() };
+                let read = self.read_series(organization, run, select, &view).await?;
                 reached.add(self.partition_of(organization, run), &read.state);
                 for series in &read.series {
-                    if let Some(buckets) = bucket_series(series, &of_run.view, query.buckets)? {
-                        let columns = Columns::Buckets(buckets.columns(None));
-                        answer.series.push(series.answer(run, &metrics[series.metric], columns));
+                    if let Some(bucketed) = bucket_series(series, &view, query.buckets)? {
+                        let columns = Columns::Buckets(bucketed.buckets.columns(None));
+                        let answered = series.answer(run, &metrics[series.metric], columns);
+                        answer.series.push(answered.on(&chunk.x, bucketed.without_x));
                     }
                     // Folding is work: let others have a turn, and the caller go away.
                     tokio::task::yield_now().await;
@@ -95,13 +103,16 @@ impl Inner {
                 None => return Ok(None),
             },
         };
-        let created = match query.axis {
-            XAxis::RelativeTime => self.run_info(organization, run).await?.unwrap_or_default().created,
-            _ => corral_domain::Micros(0),
+        let started = match query.axis {
+            XAxis::RelativeTime => {
+                let created = self.run_info(organization, run).await?.unwrap_or_default().created;
+                started(created, (state.points, state.first_point_us))
+            }
+            _ => Micros(0),
         };
-        let min = query.x_min.unwrap_or(i64::MIN);
-        let max = query.x_max.unwrap_or(i64::MAX);
-        Ok(Some(RunView { view: View { axis: query.axis, created, min, max, as_of }, take }))
+        let axes = self.axes(organization, run, query, &state).await?;
+        let (min, max) = axis::bounds(query);
+        Ok(Some(RunView { view: View { axis: query.axis, started, min, max, as_of }, take, axes }))
     }
 }
 
@@ -125,17 +136,42 @@ impl SeriesRead {
             metric: metric.to_owned(),
             label: self.label.clone(),
             take: self.take,
+            x_metric: String::new(),
+            without_x: 0,
+            x: Vec::new(),
             columns,
         }
     }
 }
 
+impl Series {
+    pub(crate) fn on(self, x_metric: &Option<String>, without_x: u64) -> Self {
+        Self { x_metric: x_metric.clone().unwrap_or_default(), without_x, ..self }
+    }
+
+    /// Raw points with their x where that is a metric's value.
+    pub(crate) fn at(self, xs: &[i64]) -> Self {
+        let placed = !self.x_metric.is_empty();
+        Self { x: if placed { xs.iter().map(|x| Place(*x).x()).collect() } else { Vec::new() }, ..self }
+    }
+}
+
+pub(crate) struct Bucketed {
+    pub(crate) buckets: Buckets,
+    /// What the buckets cover; `None`: every point is without an x.
+    pub(crate) range: Option<(i64, i64)>,
+    pub(crate) without_x: u64,
+}
+
 /// The series' buckets; `None` where no point is in the view.
-pub(crate) fn bucket_series(series: &SeriesRead, view: &View, count: u32) -> Result<Option<Buckets>, QueryError> {
-    let Some((min, max)) = series.x_range(view)? else { return Ok(None) };
-    let mut buckets = Buckets::new(Width::covering(min, max, count));
-    series.for_each(view, false, |points| view.fold(points, &mut buckets))?;
-    Ok(Some(buckets))
+pub(crate) fn bucket_series(series: &SeriesRead, view: &View, count: u32) -> Result<Option<Bucketed>, QueryError> {
+    let range = series.x_range(view)?;
+    if range.is_none() && series.x.is_none() {
+        return Ok(None);
+    }
+    let mut buckets = Buckets::new(view.width(range.unwrap_or_default(), count));
+    let without_x = series.for_each_x(view, false, |points, xs| buckets.fold(xs, &points.values))?;
+    Ok((range.is_some() || without_x > 0).then_some(Bucketed { buckets, range, without_x }))
 }
 
 fn check_series(found: usize) -> Result<(), QueryError> {
@@ -179,11 +215,7 @@ pub(crate) fn check(query: &HistoryQuery) -> Result<(), QueryError> {
     if query.take == Some(Take(0)) {
         return Err(QueryError::invalid("take", "counts from 1"));
     }
-    if let (Some(min), Some(max)) = (query.x_min, query.x_max)
-        && min > max
-    {
-        return Err(QueryError::invalid("x_min", "must not be above x_max"));
-    }
+    axis::check(query)?;
     if query.buckets > 0 && query.points_max > 0 {
         return Err(QueryError::unsupported("points_max", "is for raw points: leave buckets out"));
     }
@@ -207,6 +239,9 @@ fn question(organization: OrganizationId, query: &HistoryQuery) -> Question {
         .with_number(query.axis as u8)
         .with_number(bound(query.x_min))
         .with_number(bound(query.x_max))
+        .with(query.x_metric.as_bytes())
+        .with_number(bound(query.x_value_min.map(|x| x.to_bits() as i64)))
+        .with_number(bound(query.x_value_max.map(|x| x.to_bits() as i64)))
         .with_number(bound(query.freshness.as_of.map(|as_of| as_of.0)))
         .with_number(query.take.map_or(0, |take| take.0))
         .with(query.label.as_deref().map_or(&[0xff][..], str::as_bytes))

@@ -27,7 +27,7 @@ const SPACING_PER_WORK: u32 = 10;
 /// How long a subscription waits after the read store could not answer.
 const RETRY_MS: u64 = 1_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Query {
     Projects(ProjectsQuery),
     Runs(RunsQuery),

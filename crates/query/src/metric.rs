@@ -97,11 +97,11 @@ impl Inner {
             let dictionary = self.dictionary(organization, run, &state).await?;
             (0..state.metrics).filter_map(|metric| dictionary.name(metric)).map(|name| name.to_string()).collect()
         };
-        let view = View { axis: XAxis::Step, created: Micros(0), min: i64::MIN, max: i64::MAX, as_of: Some(as_of) };
+        let view = View { axis: XAxis::Step, started: Micros(0), min: i64::MIN, max: i64::MAX, as_of: Some(as_of) };
         let mut stats: HashMap<u32, SeriesStat> = HashMap::new();
         let mut last = Micros(0);
         for metrics in names.chunks(METRICS_AT_ONCE_MAX) {
-            let select = Select { metrics, take: Some(take), label: None };
+            let select = Select { metrics, take: Some(take), label: None, x: None };
             for series in self.read_series(organization, run, select, &view).await?.series {
                 let stat = stats.entry(series.index).or_default();
                 series.for_each(&view, true, |points| {
@@ -120,7 +120,7 @@ impl Inner {
         Ok((figures, last))
     }
 
-    async fn definitions(
+    pub(crate) async fn definitions(
         &self,
         organization: OrganizationId,
         run: &RunId,

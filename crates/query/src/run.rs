@@ -167,6 +167,7 @@ pub(crate) fn run_of_head(id: &RunId, head: &RunHeadRow, now: Micros) -> Run {
         job_type: head.job_type.clone(),
         actor: head.actor.clone(),
         created: head.created,
+        started: started(head.created, (head.points, head.first_point_us)),
         last_append: head.last_append,
         finished: (head.finished.0 != 0).then_some(head.finished),
         exit_code: head.exit_code,
@@ -179,6 +180,11 @@ pub(crate) fn run_of_head(id: &RunId, head: &RunHeadRow, now: Micros) -> Run {
         summary: head.summary.iter().map(|(key, value)| (key.clone(), figure(value))).collect(),
         config: head.config.iter().map(|(path, json)| (vec![path.clone()], json.clone())).collect(),
     }
+}
+
+/// Since when a run runs: a point may have been logged long before its opening was appended.
+pub(crate) fn started(created: Micros, (points, first_point_us): (u64, i64)) -> Micros {
+    if points == 0 { created } else { created.min(Micros(first_point_us)) }
 }
 
 pub(crate) fn figure(value: &SummaryValue) -> Figure {

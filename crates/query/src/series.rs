@@ -5,13 +5,14 @@
 //! chosen by their figures, sets are looked up by their directories, and the tail has its bound.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use corral_domain::{Micros, OrganizationId, RunId, Take};
 use corral_read_store::piece::{self, Header, Points};
 use corral_read_store::state::RunStateRow;
 use corral_read_store::tail::TailRow;
 
-use crate::bucket::Buckets;
+use crate::bucket::Width;
 use crate::dictionary::RunDictionary;
 use crate::engine::Inner;
 use crate::pieces::Piece;
@@ -19,6 +20,9 @@ use crate::tail::{TailColumn, visit_tail};
 use crate::{QueryError, XAxis};
 
 mod merge;
+mod placed;
+
+pub(crate) use placed::{Placed, XColumn, place, range};
 
 /// How often a read begins again because the run was sealed and merged under it.
 const READ_TURNS_MAX: usize = 16;
@@ -27,9 +31,9 @@ const READ_TURNS_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) axis: XAxis,
-    /// When the run was created, client time being counted from there on a relative axis.
-    pub(crate) created: Micros,
-    /// Closed bounds of x.
+    /// When the run was started, client time being counted from there on a relative axis.
+    pub(crate) started: Micros,
+    /// Closed bounds of x; places where it is a metric's value.
     pub(crate) min: i64,
     pub(crate) max: i64,
     pub(crate) as_of: Option<Micros>,
@@ -37,12 +41,13 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn x_of_time(&self, time_us: i64) -> i64 {
-        if self.axis == XAxis::RelativeTime { time_us.saturating_sub(self.created.0) } else { time_us }
+        if self.axis == XAxis::RelativeTime { time_us.saturating_sub(self.started.0) } else { time_us }
     }
-    /// The range of x of a piece.
-    pub(crate) fn range(&self, header: &Header) -> (i64, i64) {
+    /// The range of x of a piece; where x is a metric's value, its points alone do not tell it.
+    fn range(&self, header: &Header) -> (i64, i64) {
         match self.axis {
-            XAxis::Step => (header.min_step, header.max_step),
+            XAxis::Step | XAxis::Defined => (header.min_step, header.max_step),
+            XAxis::Metric => (self.min, self.max),
             _ => (self.x_of_time(header.min_time_us), self.x_of_time(header.max_time_us)),
         }
     }
@@ -54,23 +59,17 @@ impl View {
             && max >= self.min
             && self.as_of.is_none_or(|as_of| header.min_appended <= as_of.0)
     }
-    /// Whether all of a piece's points are in the view.
+    /// Whether all of a piece's points are in the view, as far as they alone tell.
     pub(crate) fn contains(&self, header: &Header) -> bool {
         let (min, max) = self.range(header);
         min >= self.min && max <= self.max && self.as_of.is_none_or(|as_of| header.max_appended <= as_of.0)
     }
-}
-
-impl View {
-    /// Folds points of the view into buckets of x.
-    pub(crate) fn fold(&self, points: &Points, buckets: &mut Buckets) {
-        match self.axis {
-            XAxis::Step => buckets.fold(&points.steps, &points.values),
-            XAxis::Time => buckets.fold(&points.times_us, &points.values),
-            XAxis::RelativeTime => {
-                let xs: Vec<i64> = points.times_us.iter().map(|time| self.x_of_time(*time)).collect();
-                buckets.fold(&xs, &points.values);
-            }
+    /// The smallest width at which a range of x is at most `buckets` buckets.
+    pub(crate) fn width(&self, (min, max): (i64, i64), buckets: u32) -> Width {
+        if self.axis == XAxis::Metric {
+            Width::covering_values(min, max, buckets)
+        } else {
+            Width::covering(min, max, buckets)
         }
     }
 }
@@ -83,6 +82,8 @@ pub(crate) struct Select<'a> {
     pub(crate) take: Option<Take>,
     /// `None`: every label.
     pub(crate) label: Option<&'a str>,
+    /// The metric whose value is x.
+    pub(crate) x: Option<&'a str>,
 }
 
 /// One series as it was read: sorted pieces, then the tail's points of the view.
@@ -95,18 +96,29 @@ pub(crate) struct SeriesRead {
     pub(crate) take: Take,
     pieces: Vec<Piece>,
     tail: Points,
+    /// Where x is a metric's value: what the points are placed by.
+    pub(crate) x: Option<Arc<XColumn>>,
 }
+
+type XColumns = HashMap<String, Arc<XColumn>>;
 
 pub(crate) struct RunRead {
     pub(crate) state: RunStateRow,
     /// In the order of the asked metrics, then by label.
     pub(crate) series: Vec<SeriesRead>,
+    /// What the x metric logged, by label.
+    pub(crate) x_columns: XColumns,
 }
 
 impl SeriesRead {
     /// The exact range of x of the points in the view; `None` where there is none. Only pieces that lie across the
     /// view's edge are decoded for it.
     pub(crate) fn x_range(&self, view: &View) -> Result<Option<(i64, i64)>, QueryError> {
+        if view.axis == XAxis::Metric {
+            let mut range = None;
+            self.for_each_x(view, false, |_, xs| range = placed::range(range, xs))?;
+            return Ok(range);
+        }
         let mut range: Option<(i64, i64)> = None;
         let mut add = |header: &Header| {
             if header.count > 0 {
@@ -141,11 +153,12 @@ impl Inner {
     ) -> Result<RunRead, QueryError> {
         for _ in 0..READ_TURNS_MAX {
             let state = self.opened_state(organization, run).await?;
-            let series = self.read_once(organization, run, &state, (select, view)).await;
+            let read = self.read_once(organization, run, &state, (select, view)).await;
             let now = self.run_state(organization, run).await?;
             // Rows that this state named are there until it is two turns old.
             if now.is_some_and(|now| now.turn < state.turn.saturating_add(2)) {
-                return Ok(RunRead { state, series: series? });
+                let (series, x_columns) = read?;
+                return Ok(RunRead { state, series, x_columns });
             }
         }
         Err(QueryError::unavailable("the run is being merged faster than it can be read"))
@@ -167,15 +180,20 @@ impl Inner {
         run: &RunId,
         state: &RunStateRow,
         (select, view): (Select<'_>, &View),
-    ) -> Result<Vec<SeriesRead>, QueryError> {
+    ) -> Result<(Vec<SeriesRead>, XColumns), QueryError> {
         let mut dictionary = self.dictionary(organization, run, state).await?;
         let mut series = chosen(&dictionary, state, select);
+        let asked = series.len();
+        let x_metric: Vec<String> = select.x.map(str::to_owned).into_iter().collect();
+        series.extend(chosen(&dictionary, state, Select { metrics: &x_metric, ..select }));
         let mut sorted: Vec<u32> = series.iter().map(|series| series.index).collect();
         sorted.sort_unstable();
-        let mut in_sets = self.set_pieces(organization, run, state, &sorted).await?;
+        sorted.dedup();
+        let in_sets = self.set_pieces(organization, run, state, &sorted).await?;
         for one in &mut series {
             one.pieces = self.chunks(organization, (run, one.index), state, &|header| view.overlaps(header)).await?;
-            one.pieces.extend(in_sets.remove(&one.index).into_iter().flatten().filter(|p| view.overlaps(&p.header)));
+            let in_sets = in_sets.get(&one.index).into_iter().flatten();
+            one.pieces.extend(in_sets.filter(|piece| view.overlaps(&piece.header)).cloned());
             one.pieces.sort_by_key(|piece| (piece.header.min_appended, piece.rank));
         }
         dictionary.load_tail(state).await?;
@@ -184,7 +202,12 @@ impl Inner {
                 one.tail = merge::part_in_view(points, view);
             }
         }
-        Ok(series)
+        drop(dictionary);
+        let columns = placed::columns(&series.split_off(asked), view)?;
+        if select.x.is_some() {
+            series.iter_mut().for_each(|one| one.x = Some(columns.get(&one.label).cloned().unwrap_or_default()));
+        }
+        Ok((series, columns))
     }
 }
 
@@ -205,6 +228,7 @@ pub(crate) fn chosen(dictionary: &RunDictionary<'_>, state: &RunStateRow, select
                     take,
                     pieces: Vec::new(),
                     tail: Points::default(),
+                    x: None,
                 });
             }
         }

@@ -10,7 +10,7 @@ use corral_domain::{LogEpoch, Micros, Offset, OrganizationId, Partition, Project
 use corral_hub::{Hub, Message, Nudge};
 use corral_read_store::layout::Row;
 use corral_read_store::state::RunInfoRow;
-use corral_read_store::{Checkpoint, Key, MemoryStore, Mutation, ReadStore, WriteBatch, project, run, state};
+use corral_read_store::{Checkpoint, Key, MemoryStore, Mutation, ReadStore, WriteBatch, metric, project, run, state};
 use corral_tasks::{ManualClock, Tasks};
 
 use crate::{Engine, Options};
@@ -126,6 +126,14 @@ impl World {
         let revision = run::RunRevisionRow { append_time: now, head: sim.head.encode(), ..Default::default() };
         let rows = vec![(run::revision_key(ORGANIZATION, id, offset), revision.encode())];
         self.commit(id, offset, now, rows).await;
+    }
+
+    /// Defines the step metric of a metric, or of `prefix*`.
+    pub(crate) async fn define(&mut self, id: &RunId, name: &str, step_metric: &str) {
+        let offset = self.next(self.partition(id));
+        let now = self.tick();
+        let def = metric::MetricDefRow { step_metric: step_metric.to_owned(), ..Default::default() };
+        self.commit(id, offset, now, vec![(metric::def_key(ORGANIZATION, id, name), def.encode())]).await;
     }
 
     pub(crate) fn tick(&mut self) -> Micros {

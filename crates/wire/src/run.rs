@@ -79,6 +79,7 @@ fn to_proto(run: Run) -> proto::Run {
         job_type: run.job_type,
         actor: run.actor,
         created_us: run.created.0,
+        started_us: run.started.0,
         last_append_us: run.last_append.0,
         finished_us: run.finished.map(|at| at.0),
         exit_code: run.exit_code,

@@ -15,6 +15,8 @@ pub fn history_from_proto(request: proto::GetHistoryRequest) -> Result<HistoryQu
         Ok(proto::XAxis::Unspecified) => XAxis::Step,
         Ok(proto::XAxis::Time) => XAxis::Time,
         Ok(proto::XAxis::RelativeTime) => XAxis::RelativeTime,
+        Ok(proto::XAxis::Metric) => XAxis::Metric,
+        Ok(proto::XAxis::Defined) => XAxis::Defined,
         Err(_) => return Err(ApiError::invalid("x_axis", format!("{} is not known", request.x_axis))),
     };
     Ok(HistoryQuery {
@@ -25,6 +27,9 @@ pub fn history_from_proto(request: proto::GetHistoryRequest) -> Result<HistoryQu
         axis,
         x_min: request.x_min,
         x_max: request.x_max,
+        x_metric: request.x_metric,
+        x_value_min: request.x_value_min,
+        x_value_max: request.x_value_max,
         take: request.take.map(Take),
         label: request.label,
         points_max: request.points_max,
@@ -44,10 +49,11 @@ fn series_to_proto(series: Series) -> proto::Series {
     use proto::series::Columns as To;
     let rows = u32::try_from(series.columns.rows()).unwrap_or(u32::MAX);
     let columns = match series.columns {
-        Columns::Raw(points) => To::Raw(raw_to_proto(&points)),
+        Columns::Raw(points) => To::Raw(raw_to_proto(&points, &series.x)),
         Columns::Buckets(buckets) => To::Buckets(buckets_to_proto(&buckets)),
     };
-    let delta = proto::Series { r#ref: series.reference, rows, columns: Some(columns), ..proto::Series::default() };
+    let (reference, without_x) = (series.reference, series.without_x);
+    let delta = proto::Series { r#ref: reference, rows, without_x, columns: Some(columns), ..proto::Series::default() };
     if series.known {
         return delta;
     }
@@ -56,6 +62,7 @@ fn series_to_proto(series: Series) -> proto::Series {
         metric: series.metric,
         label: series.label,
         take: series.take.0,
+        x_metric: series.x_metric,
         ..delta
     }
 }
@@ -71,15 +78,18 @@ fn buckets_to_proto(buckets: &BucketColumns) -> proto::BucketColumns {
         last: pack(&buckets.last, |v| v.to_le_bytes()),
         nan_count: pack(&buckets.nan_count, |v| v.to_le_bytes()),
         first_non_finite: pack(&buckets.first_non_finite, |v| v.to_le_bytes()),
+        x_width: buckets.x_width,
+        x: pack(&buckets.x, |v| v.to_le_bytes()),
     }
 }
 
-fn raw_to_proto(points: &Points) -> proto::RawColumns {
+fn raw_to_proto(points: &Points, x: &[f64]) -> proto::RawColumns {
     proto::RawColumns {
         steps: pack(&points.steps, |v| v.to_le_bytes()),
         times_us: pack(&points.times_us, |v| v.to_le_bytes()),
         appended_us: pack(&points.appended_us, |v| v.to_le_bytes()),
         values: values_to_proto(&points.values),
+        x: pack(x, |v| v.to_le_bytes()),
     }
 }
 

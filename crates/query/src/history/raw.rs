@@ -5,7 +5,7 @@ use corral_domain::{OrganizationId, RunId, Take};
 use corral_read_store::part;
 use corral_read_store::piece::Points;
 
-use super::{READ_SERIES_MAX, Reached, RunView, check_series, question};
+use super::{READ_SERIES_MAX, Reached, check_series, question};
 use crate::answer::{Columns, HistoryAnswer};
 use crate::engine::Inner;
 use crate::series::{Select, SeriesRead, View};
@@ -36,8 +36,10 @@ struct Page<'a> {
 
 struct Part {
     points: Points,
+    xs: Vec<i64>,
     /// There are points behind.
     more: bool,
+    without_x: u64,
 }
 
 impl Inner {
@@ -73,17 +75,19 @@ impl Inner {
         page: &mut Page<'_>,
         reached: &mut Reached,
     ) -> Result<(), QueryError> {
-        let Some(RunView { view, take }) = self.run_view(organization, run, page.query).await? else { return Ok(()) };
+        let Some(of_run) = self.run_view(organization, run, page.query).await? else { return Ok(()) };
         let place = page.place.as_ref();
-        let take = place.map_or(take, |place| place.take);
+        let take = place.map_or(of_run.take, |place| place.take);
         let all = &page.query.metrics;
         let first = place.and_then(|place| all.iter().position(|name| *name == place.metric)).unwrap_or(0);
-        for metrics in all[first..].chunks(READ_SERIES_MAX) {
-            let select = Select { metrics, take: Some(take), label: page.query.label.as_deref() };
+        for chunk in of_run.chunks(first, READ_SERIES_MAX) {
+            let (metrics, view) = (&all[chunk.metrics.clone()], of_run.view_of(&chunk));
+            let label = page.query.label.as_deref();
+            let select = Select { metrics, take: Some(take), label, x: chunk.x.as_deref() };
             let read = self.read_series(organization, run, select, &view).await?;
             reached.add(self.partition_of(organization, run), &read.state);
             for series in &read.series {
-                page.add(run, &metrics[series.metric], series, &view)?;
+                page.add(run, (&metrics[series.metric], &chunk.x), series, &view)?;
                 if page.next.is_some() {
                     return Ok(());
                 }
@@ -98,7 +102,13 @@ impl Inner {
 
 impl Page<'_> {
     /// Adds what fits of a series; notes where to go on if not all did.
-    fn add(&mut self, run: &RunId, metric: &str, series: &SeriesRead, view: &View) -> Result<(), QueryError> {
+    fn add(
+        &mut self,
+        run: &RunId,
+        (metric, x): (&str, &Option<String>),
+        series: &SeriesRead,
+        view: &View,
+    ) -> Result<(), QueryError> {
         let answered = match self.place.as_ref().filter(|place| place.metric == metric) {
             Some(place) if series.label < place.label => return Ok(()),
             Some(place) if series.label == place.label => place.points,
@@ -107,8 +117,11 @@ impl Page<'_> {
         let part = part_of(series, view, answered, self.left)?;
         let points = part.points.len();
         self.left -= points;
-        if points > 0 {
-            self.answer.series.push(series.answer(run, metric, Columns::Raw(part.points)));
+        // What is left out is told once, with the series' first page.
+        let without_x = if answered == 0 { part.without_x } else { 0 };
+        if points > 0 || without_x > 0 {
+            let answered = series.answer(run, metric, Columns::Raw(part.points));
+            self.answer.series.push(answered.on(x, without_x).at(&part.xs));
         }
         if part.more {
             self.next = Some(Place {
@@ -125,12 +138,13 @@ impl Page<'_> {
 
 /// At most `take` points of a series behind the first `skip`, in read order.
 fn part_of(series: &SeriesRead, view: &View, skip: u64, take: usize) -> Result<Part, QueryError> {
-    let mut part = Part { points: Points::default(), more: false };
+    let mut part = Part { points: Points::default(), xs: Vec::new(), more: false, without_x: 0 };
     let mut seen = 0_u64;
-    series.for_each(view, true, |points| {
+    part.without_x = series.for_each_x(view, true, |points, xs| {
         let from = skip.saturating_sub(seen).min(points.len() as u64) as usize;
         let to = (from + take - part.points.len()).min(points.len());
         part.points.extend(points, from..to);
+        part.xs.extend_from_slice(&xs[from..to]);
         part.more |= to < points.len();
         seen += points.len() as u64;
     })?;

@@ -4,8 +4,9 @@ use corral_domain::{Micros, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Freshness;
+use crate::bucket::Width;
 use crate::testing::{ORGANIZATION, Record, SMALL, World, run_id};
+use crate::{Freshness, RunQuery};
 
 fn ask(run: &RunId, buckets: u32) -> HistoryQuery {
     HistoryQuery { runs: vec![run.clone()], metrics: vec!["loss".to_owned()], buckets, ..HistoryQuery::default() }
@@ -74,6 +75,133 @@ proptest! {
     }
 }
 
+/// The x of points by the rule, in the plainest words; `None`: left out.
+fn joined(points: &corral_read_store::piece::Points, x: &corral_read_store::piece::Points) -> Vec<Option<f64>> {
+    let at = |of: &corral_read_store::piece::Points, i: usize| (of.appended_us[i], of.times_us[i]);
+    let x_of = |i: usize| {
+        let same = (0..x.len()).filter(|k| x.steps[*k] == points.steps[i] && at(x, *k) <= at(points, i));
+        let last = same.max_by_key(|k| (at(x, *k), *k))?;
+        Some(x.values.get(last).as_f64()).filter(|x| x.is_finite())
+    };
+    (0..points.len()).map(x_of).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+
+    #[test]
+    fn a_metric_as_x_is_joined_by_the_rule(
+        records in prop::collection::vec((0..3_usize, -5..60_i64, 1..12_usize), 1..60),
+        count in prop_oneof![Just(0_u32), Just(7), Just(2_000)],
+        window in prop::option::of((-2.0..20.0_f64, 0.0..9.0_f64)),
+        moment in prop::option::of(0..60_i64),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (world, run) = runtime.block_on(async {
+            let (mut world, run) = (World::new(SMALL), run_id("one"));
+            world.open(&run).await;
+            for (number, (kind, step, rows)) in (0_i64..).zip(&records) {
+                let metrics: &[&str] = [&["loss"][..], &["epoch"], &["epoch", "loss"]][*kind];
+                // Steps come again, epochs fall and are no number now and then.
+                let epoch = |i: i64| [f64::from((number * 7 + i * 3) as i32 % 40) / 4.0, f64::NAN][usize::from(i % 9 == 8)];
+                let values = |i: i64| [epoch(i), i as f64][..].iter().rev().take(metrics.len()).rev().map(|v| Value::F64(*v)).collect();
+                let rows = (0..*rows as i64).map(|i| (step + i, i, values(i))).collect();
+                world.record(&run, Record { label: "", metrics, rows, duplicates: 0 }).await;
+            }
+            (world, run)
+        });
+        let as_of = moment.map(|moment| Micros(crate::testing::START.0 + 10 + 10 * moment));
+        let query = HistoryQuery {
+            freshness: Freshness { as_of, ..Freshness::default() },
+            axis: XAxis::Metric,
+            x_metric: "epoch".to_owned(),
+            x_value_min: window.map(|w| w.0),
+            x_value_max: window.map(|w| w.0 + w.1),
+            ..ask(&run, count)
+        };
+        let answer = runtime.block_on(world.engine.history(ORGANIZATION, &query)).expect("answers");
+        let logged = |metric: &str| {
+            world.runs[&run].logged.get(&(Take(1), metric.to_owned(), String::new())).cloned().unwrap_or_default()
+        };
+        let (loss, epoch) = (logged("loss"), logged("epoch"));
+        let xs = joined(&loss, &epoch);
+        let shown: Vec<usize> =
+            (0..loss.len()).filter(|i| as_of.is_none_or(|as_of| loss.appended_us[*i] <= as_of.0)).collect();
+        let without = shown.iter().filter(|i| xs[**i].is_none()).count() as u64;
+        let placed: Vec<(f64, usize)> = shown.iter().filter_map(|i| Some((xs[*i]?, *i))).collect();
+        let inside = |x: f64| window.is_none_or(|w| x >= w.0 && x <= w.0 + w.1);
+        let placed: Vec<(f64, usize)> = placed.into_iter().filter(|(x, _)| inside(*x)).collect();
+        let Some(series) = answer.series.first() else {
+            prop_assert!(placed.is_empty() && without == 0);
+            return Ok(());
+        };
+        prop_assert_eq!((&*series.x_metric, series.without_x), ("epoch", without));
+        match &series.columns {
+            Columns::Raw(points) => {
+                prop_assert_eq!(&series.x, &placed.iter().map(|p| p.0).collect::<Vec<_>>());
+                prop_assert_eq!(&points.steps, &placed.iter().map(|p| loss.steps[p.1]).collect::<Vec<_>>());
+            }
+            Columns::Buckets(found) => {
+                prop_assert_eq!(found.count.iter().sum::<u32>() as usize, placed.len());
+                let mut expect: Vec<(i64, f64, u32, f64)> = Vec::new();
+                for (x, i) in &placed {
+                    let (index, value) = ((x / found.x_width).floor() as i64, loss.values.get(*i).as_f64());
+                    match expect.iter_mut().find(|bucket| bucket.0 == index) {
+                        Some(bucket) if *x >= bucket.1 => *bucket = (index, *x, bucket.2 + 1, value),
+                        Some(bucket) => bucket.2 += 1,
+                        None => expect.push((index, *x, 1, value)),
+                    }
+                }
+                expect.sort_by_key(|bucket| bucket.0);
+                let found: Vec<_> =
+                    (0..found.index.len()).map(|i| (found.index[i], found.x[i], found.count[i], found.last[i])).collect();
+                prop_assert_eq!(found, expect);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_defined_axis_is_each_metrics_own() {
+    let (mut world, run) = (World::new(SMALL), run_id("one"));
+    world.open(&run).await;
+    world.define(&run, "val/*", "epoch").await;
+    world.define(&run, "test/*", "never logged").await;
+    let rows = |from: i64| {
+        (from..from + 3).map(|i| (i, 0, [i as f64 / 4.0, 1.0, 2.0, 3.0].map(Value::F64).to_vec())).collect()
+    };
+    let metrics: &[&str] = &["epoch", "val/acc", "test/acc", "loss"];
+    world.record(&run, Record { label: "", metrics, rows: rows(10), duplicates: 0 }).await;
+    let query = HistoryQuery {
+        metrics: metrics.iter().map(|name| (*name).to_owned()).collect(),
+        axis: XAxis::Defined,
+        ..ask(&run, 100)
+    };
+    let answer = world.engine.history(ORGANIZATION, &query).await.expect("answers");
+    let axes: Vec<_> = answer.series.iter().map(|series| (&*series.metric, &*series.x_metric)).collect();
+    assert_eq!(axes, [("epoch", ""), ("val/acc", "epoch"), ("test/acc", ""), ("loss", "")]);
+    let Columns::Buckets(buckets) = &answer.series[1].columns else { panic!("buckets were asked for") };
+    assert_eq!((&buckets.x, buckets.width), (&vec![2.5, 2.75, 3.0], 0));
+    let Columns::Buckets(buckets) = &answer.series[3].columns else { panic!("buckets were asked for") };
+    assert_eq!((buckets.index.clone(), buckets.width, buckets.x.len()), (vec![10, 11, 12], 1, 0));
+}
+
+#[tokio::test]
+async fn relative_time_counts_from_the_first_point_of_a_run_that_was_created_late() {
+    let (mut world, run) = (World::new(SMALL), run_id("one"));
+    world.open(&run).await;
+    let early = crate::testing::START.0 - 7_200_000_000;
+    let rows = (0..3).map(|i| (i, early + i, vec![Value::F64(0.5)])).collect();
+    world.record(&run, Record { label: "", metrics: &["loss"], rows, duplicates: 0 }).await;
+    let query = HistoryQuery { axis: XAxis::RelativeTime, ..ask(&run, 100) };
+    let answer = world.engine.history(ORGANIZATION, &query).await.expect("answers");
+    let Columns::Buckets(buckets) = &answer.series[0].columns else { panic!("buckets were asked for") };
+    assert_eq!((&buckets.index, buckets.width), (&vec![0, 1, 2], 1));
+    let answer =
+        world.engine.run(ORGANIZATION, &RunQuery { freshness: Freshness::default(), run }).await.expect("answers");
+    assert_eq!((answer.run.started.0, answer.run.created > answer.run.started), (early, true));
+}
+
 #[tokio::test]
 async fn one_spike_in_ten_thousand_points_is_in_the_answer_at_every_zoom() {
     let mut world = World::new(crate::testing::Scale { seal_points: 3_000, chunk: 512, sets: 3 });
@@ -99,6 +227,7 @@ async fn every_bad_field_is_refused_by_its_name() {
     let (world, run) = logged(&[(0, 5)]).await;
     let good = ask(&run, 10);
     let raw = ask(&run, 0);
+    let by_metric = HistoryQuery { axis: XAxis::Metric, x_metric: "loss".to_owned(), ..good.clone() };
     let many = |count: usize| (0..count).map(|i| format!("m{i}")).collect::<Vec<_>>();
     let cases = [
         ("run_ids", HistoryQuery { runs: vec![], ..good.clone() }),
@@ -110,6 +239,15 @@ async fn every_bad_field_is_refused_by_its_name() {
         ("metrics", HistoryQuery { metrics: vec![String::new()], ..good.clone() }),
         ("buckets", HistoryQuery { buckets: BUCKETS_MAX + 1, ..good.clone() }),
         ("x_min", HistoryQuery { x_min: Some(2), x_max: Some(1), ..good.clone() }),
+        ("x_metric", HistoryQuery { axis: XAxis::Metric, ..good.clone() }),
+        ("x_metric", HistoryQuery { axis: XAxis::Metric, x_metric: "x".repeat(NAME_BYTES_MAX + 1), ..good.clone() }),
+        ("x_metric", HistoryQuery { x_metric: "loss".to_owned(), ..good.clone() }),
+        ("x_min", HistoryQuery { axis: XAxis::Metric, x_metric: "a".to_owned(), x_min: Some(2), ..good.clone() }),
+        ("x_max", HistoryQuery { axis: XAxis::Defined, x_max: Some(2), ..good.clone() }),
+        ("x_value_min", HistoryQuery { x_value_min: Some(2.0), ..good.clone() }),
+        ("x_value_max", HistoryQuery { axis: XAxis::Defined, x_value_max: Some(2.0), ..good.clone() }),
+        ("x_value_min", HistoryQuery { x_value_min: Some(2.0), x_value_max: Some(1.0), ..by_metric.clone() }),
+        ("x_value_max", HistoryQuery { x_value_max: Some(f64::NAN), ..by_metric }),
         ("take", HistoryQuery { take: Some(Take(0)), ..good.clone() }),
         ("label", HistoryQuery { label: Some("l".repeat(LABEL_BYTES_MAX + 1)), ..good.clone() }),
         ("points_max", HistoryQuery { points_max: ANSWER_POINTS_MAX as u32 + 1, ..raw.clone() }),

@@ -6,21 +6,23 @@
 use std::collections::HashMap;
 
 use corral_domain::{Offset, OrganizationId, Partition, RunId};
-use corral_read_store::piece::{Header, Points};
 use corral_read_store::state::RunStateRow;
 
 use super::Body;
 use crate::answer::{Columns, HistoryAnswer, Series};
-use crate::bucket::{Buckets, Width};
+use crate::bucket::Buckets;
 use crate::engine::Inner;
 use crate::freshness::Cut;
-use crate::history::RunView;
-use crate::series::{Select, SeriesRead, chosen, fold_tail};
-use crate::{HistoryQuery, QueryError, planted};
+use crate::history::{RunView, bucket_series};
+use crate::run::started;
+use crate::series::{Placed, Select, SeriesRead, View, XColumn, chosen, fold_tail, place, range};
+use crate::{HistoryQuery, QueryError, XAxis, planted};
 use corral_domain::limits::{ANSWER_POINTS_MAX, ANSWER_SERIES_MAX};
 
 /// Metrics of one run that advance together.
 const PART_METRICS_MAX: usize = 32;
+/// Values of an x metric that a part keeps for points to come, by label; behind them a fresh answer is due.
+const X_POINTS_KEPT: usize = if cfg!(test) { 16 } else { 4_096 };
 
 pub(super) struct LiveHistory {
     query: HistoryQuery,
@@ -34,6 +36,10 @@ struct Part {
     partition: Partition,
     metrics: std::ops::Range<usize>,
     of_run: RunView,
+    view: View,
+    x: Option<String>,
+    /// What the x metric logged last, by label.
+    x_columns: HashMap<String, XColumn>,
     sent: RunStateRow,
     series: HashMap<u32, Sent>,
 }
@@ -43,18 +49,20 @@ struct Sent {
     reference: u32,
     /// `None`: raw points.
     buckets: Option<Kept>,
+    without_x: u64,
 }
 
 struct Kept {
     buckets: Buckets,
-    min: i64,
-    max: i64,
+    /// What they cover; `None`: nothing yet.
+    range: Option<(i64, i64)>,
 }
 
 /// What became of one part since it was sent.
 struct News {
     state: RunStateRow,
-    series: Vec<SeriesRead>,
+    series: Vec<(SeriesRead, Placed)>,
+    x_columns: HashMap<String, XColumn>,
 }
 
 enum Step {
@@ -126,19 +134,23 @@ impl LiveHistory {
         let mut answer = HistoryAnswer { meta: cut.meta(self.query.freshness.as_of), ..HistoryAnswer::default() };
         for run in &self.query.runs {
             let Some(of_run) = inner.run_view(organization, run, &self.query).await? else { continue };
-            for from in (0..self.query.metrics.len()).step_by(PART_METRICS_MAX) {
-                let metrics = from..self.query.metrics.len().min(from + PART_METRICS_MAX);
+            for chunk in of_run.chunks(0, PART_METRICS_MAX) {
                 let select = Select {
-                    metrics: &self.query.metrics[metrics.clone()],
+                    metrics: &self.query.metrics[chunk.metrics.clone()],
                     take: Some(of_run.take),
                     label: self.query.label.as_deref(),
+                    x: chunk.x.as_deref(),
                 };
-                let read = inner.read_series(organization, run, select, &of_run.view).await?;
+                let view = of_run.view_of(&chunk);
+                let read = inner.read_series(organization, run, select, &view).await?;
                 let mut part = Part {
                     run: run.clone(),
                     partition: inner.partition_of(organization, run),
-                    metrics: metrics.clone(),
-                    of_run: RunView { view: of_run.view, take: of_run.take },
+                    metrics: chunk.metrics,
+                    of_run: of_run.clone(),
+                    view,
+                    x: chunk.x,
+                    x_columns: HashMap::new(),
                     sent: read.state,
                     series: HashMap::new(),
                 };
@@ -146,6 +158,9 @@ impl LiveHistory {
                     fresh.add_whole(&mut part, series, &mut answer)?;
                     tokio::task::yield_now().await;
                 }
+                drop(read.series);
+                let alone = |(label, column)| (label, std::sync::Arc::unwrap_or_clone(column));
+                part.keep_x(read.x_columns.into_iter().map(alone).collect());
                 fresh.parts.push(part);
             }
         }
@@ -165,38 +180,42 @@ impl LiveHistory {
         series: &SeriesRead,
         answer: &mut HistoryAnswer,
     ) -> Result<(), QueryError> {
-        let view = &part.of_run.view;
-        let Some((min, max)) = series.x_range(view)? else { return Ok(()) };
+        let (columns, xs, without_x, buckets) = if self.query.buckets == 0 {
+            let Placed { points, xs, without } = self.raw(series, part, answer)?;
+            if points.is_empty() && without == 0 {
+                return Ok(());
+            }
+            (Columns::Raw(points), xs, without, None)
+        } else {
+            let Some(bucketed) = bucket_series(series, &part.view, self.query.buckets)? else { return Ok(()) };
+            let columns = Columns::Buckets(bucketed.buckets.columns(None));
+            let kept = Kept { buckets: bucketed.buckets, range: bucketed.range };
+            (columns, Vec::new(), bucketed.without_x, Some(kept))
+        };
         self.references += 1;
         let reference = self.references;
-        let (columns, buckets) = if self.query.buckets == 0 {
-            let points = self.raw(series, part, answer)?;
-            (Columns::Raw(points), None)
-        } else {
-            let mut buckets = Buckets::new(Width::covering(min, max, self.query.buckets));
-            series.for_each(view, false, |points| view.fold(points, &mut buckets))?;
-            (Columns::Buckets(buckets.columns(None)), Some(Kept { buckets, min, max }))
-        };
         let name = &self.query.metrics[part.metrics.start + series.metric];
-        answer.series.push(Series { reference, ..series.answer(&part.run, name, columns) });
-        part.series.insert(series.index, Sent { reference, buckets });
+        let answered = series.answer(&part.run, name, columns).on(&part.x, without_x).at(&xs);
+        answer.series.push(Series { reference, ..answered });
+        part.series.insert(series.index, Sent { reference, buckets, without_x });
         Ok(())
     }
 
     /// All raw points of a series; a subscription has no pages, so they must fit one answer.
-    fn raw(&self, series: &SeriesRead, part: &Part, answer: &HistoryAnswer) -> Result<Points, QueryError> {
+    fn raw(&self, series: &SeriesRead, part: &Part, answer: &HistoryAnswer) -> Result<Placed, QueryError> {
         let sent: usize = answer.series.iter().map(|series| series.columns.rows()).sum();
         let most = if self.query.points_max == 0 { ANSWER_POINTS_MAX } else { self.query.points_max as usize };
-        let mut points = Points::default();
+        let mut all = Placed::default();
         let mut fits = true;
-        series.for_each(&part.of_run.view, true, |more| {
-            fits &= sent + points.len() + more.len() <= most;
+        all.without = series.for_each_x(&part.view, true, |more, xs| {
+            fits &= sent + all.points.len() + more.len() <= most;
             if fits {
-                points.extend(more, 0..more.len());
+                all.points.extend(more, 0..more.len());
+                all.xs.extend_from_slice(xs);
             }
         })?;
         if fits {
-            return Ok(points);
+            return Ok(all);
         }
         Err(QueryError::unsupported(
             "points_max",
@@ -217,8 +236,10 @@ impl LiveHistory {
             if now.applied_through <= part.sent.applied_through {
                 continue;
             }
-            let another_take = self.query.take.is_none() && now.take != part.of_run.take;
-            if another_take || now.turn >= part.sent.turn.saturating_add(2) {
+            let axes = &part.of_run.axes;
+            let another_axis = self.query.axis == XAxis::Defined
+                && inner.axes(organization, &part.run, &self.query, &now).await? != *axes;
+            if another_axis || self.begins_anew(part, &now) || now.turn >= part.sent.turn.saturating_add(2) {
                 return Ok(Step::Whole);
             }
             match self.news_of(inner, organization, part, now).await? {
@@ -227,6 +248,14 @@ impl LiveHistory {
             }
         }
         Ok(if all.is_empty() { Step::Nothing } else { Step::News(all) })
+    }
+
+    /// Whether what was sent is of another take, or counted from another start.
+    fn begins_anew(&self, part: &Part, now: &RunStateRow) -> bool {
+        let another_take = now.take != part.sent.take;
+        let start = || started(part.view.started, (now.points, now.first_point_us));
+        (self.query.take.is_none() && now.take != part.of_run.take)
+            || (self.query.axis == XAxis::RelativeTime && (another_take || start() != part.view.started))
     }
 
     /// The points of a part above what was sent; `None` if some of them may be gone from the tail.
@@ -258,58 +287,98 @@ impl LiveHistory {
             metrics: &self.query.metrics[part.metrics.clone()],
             take: Some(part.of_run.take),
             label: self.query.label.as_deref(),
+            x: part.x.as_deref(),
         };
+        let x_metric: Vec<String> = part.x.iter().cloned().collect();
         let mut series = chosen(&dictionary, &now, select);
-        fold_tail(&mut dictionary, &rows, &mut series, &part.of_run.view).await?;
+        let mut of_x = chosen(&dictionary, &now, Select { metrics: &x_metric, ..select });
+        fold_tail(&mut dictionary, &rows, &mut series, &part.view).await?;
+        fold_tail(&mut dictionary, &rows, &mut of_x, &part.view).await?;
         series.retain(|series| !series.tail().is_empty());
-        Ok(Some(News { state: now, series }))
+        let mut news = News { state: now, series: Vec::new(), x_columns: HashMap::new() };
+        for one in of_x.iter().filter(|one| !one.tail().is_empty()) {
+            let column = news.x_columns.entry(one.label.clone()).or_default();
+            column.extend(one.tail());
+            column.sort();
+        }
+        for one in series {
+            let placed = if part.x.is_some() {
+                let columns: Vec<&XColumn> = [&news.x_columns, &part.x_columns]
+                    .into_iter()
+                    .filter_map(|columns| columns.get(&one.label))
+                    .collect();
+                match place(one.tail(), &part.view, &columns) {
+                    Some(placed) => placed,
+                    None => return Ok(None),
+                }
+            } else {
+                Placed { points: one.tail().clone(), xs: part.view.xs(one.tail()), without: 0 }
+            };
+            if !placed.xs.is_empty() || placed.without > 0 {
+                news.series.push((one, placed));
+            }
+        }
+        Ok(Some(news))
     }
 
     /// Whether every range still has the width it was sent with.
     fn fits(&self, news: &[(usize, News)]) -> bool {
         news.iter().all(|(at, news)| {
             let part = &self.parts[*at];
-            news.series.iter().all(|series| {
+            news.series.iter().all(|(series, placed)| {
                 match part.series.get(&series.index).and_then(|sent| sent.buckets.as_ref()) {
                     None => true,
-                    Some(kept) => {
-                        let (min, max) = part.of_run.view.range(&Header::of(series.tail()));
-                        let (min, max) = (min.min(kept.min), max.max(kept.max));
-                        Width::covering(min, max, self.query.buckets) == kept.buckets.width()
-                    }
+                    Some(kept) => range(kept.range, &placed.xs)
+                        .is_none_or(|range| part.view.width(range, self.query.buckets) == kept.buckets.width()),
                 }
             })
         })
     }
 
     fn fold(&mut self, at: usize, news: News, answer: &mut HistoryAnswer) {
-        for series in &news.series {
+        for (series, Placed { points, xs, without }) in news.series {
             let part = &mut self.parts[at];
-            let view = part.of_run.view;
-            let (min, max) = view.range(&Header::of(series.tail()));
             let known = part.series.contains_key(&series.index);
             let count = self.query.buckets;
             let references = &mut self.references;
             let sent = part.series.entry(series.index).or_insert_with(|| {
                 *references += 1;
-                let kept = Kept { buckets: Buckets::new(Width::covering(min, max, count)), min, max };
-                Sent { reference: *references, buckets: (count > 0).then_some(kept) }
+                let covered = range(None, &xs);
+                let kept =
+                    Kept { buckets: Buckets::new(part.view.width(covered.unwrap_or_default(), count)), range: None };
+                Sent { reference: *references, buckets: (count > 0).then_some(kept), without_x: 0 }
             });
+            sent.without_x += without;
             let columns = match &mut sent.buckets {
-                None => Columns::Raw(series.tail().clone()),
+                None => Columns::Raw(points),
                 Some(kept) => {
-                    (kept.min, kept.max) = (kept.min.min(min), kept.max.max(max));
+                    kept.range = range(kept.range, &xs);
                     let mut touched = Buckets::new(kept.buckets.width());
-                    view.fold(series.tail(), &mut touched);
-                    view.fold(series.tail(), &mut kept.buckets);
+                    touched.fold(&xs, &points.values);
+                    kept.buckets.fold(&xs, &points.values);
                     let touched: Vec<i64> = touched.list().iter().map(|bucket| bucket.index).collect();
                     Columns::Buckets(kept.buckets.columns(Some(&touched)))
                 }
             };
-            let reference = sent.reference;
+            let (reference, without_x) = (sent.reference, sent.without_x);
+            let xs = if count == 0 { &xs[..] } else { &[] };
             let name = &self.query.metrics[part.metrics.start + series.metric];
-            answer.series.push(Series { reference, known, ..series.answer(&part.run, name, columns) });
+            let answered = series.answer(&part.run, name, columns).on(&part.x, without_x).at(xs);
+            answer.series.push(Series { reference, known, ..answered });
         }
-        self.parts[at].sent = news.state;
+        let part = &mut self.parts[at];
+        part.keep_x(news.x_columns);
+        part.sent = news.state;
+    }
+}
+
+impl Part {
+    /// Keeps what the x metric logged: points to come may be placed by it.
+    fn keep_x(&mut self, later: HashMap<String, XColumn>) {
+        for (label, column) in later {
+            let kept = self.x_columns.entry(label).or_default();
+            kept.append(column);
+            kept.forget_all_but(X_POINTS_KEPT);
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::answer::{BucketColumns, Columns, Series};
 use crate::testing::{ORGANIZATION, PROJECT, Record, SMALL, World, run_id};
 use crate::{Freshness, XAxis};
 
-/// One bucket, its floats as bits.
-type Row = (u32, [u64; 5], u32);
+/// One bucket, its floats as bits, and its x where that is a metric's value.
+type Row = (u32, [u64; 5], u32, Option<u64>);
 
 /// What a page keeps of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,9 +20,11 @@ struct Shown {
     run: String,
     metric: String,
     label: String,
-    width: u64,
+    x_metric: String,
+    without_x: u64,
+    width: (u64, u64),
     buckets: BTreeMap<i64, Row>,
-    raw: Vec<(i64, u64)>,
+    raw: Vec<(i64, u64, Option<u64>)>,
 }
 
 /// A page: merges answers as `session.proto` says.
@@ -38,7 +40,7 @@ struct Page {
 fn rows(columns: &BucketColumns) -> BTreeMap<i64, Row> {
     let row = |i: usize| {
         let floats = [columns.min[i], columns.max[i], columns.mean[i], columns.last[i], columns.first_non_finite[i]];
-        (columns.count[i], floats.map(f64::to_bits), columns.nan_count[i])
+        (columns.count[i], floats.map(f64::to_bits), columns.nan_count[i], columns.x.get(i).map(|x| x.to_bits()))
     };
     (0..columns.index.len()).map(|i| (columns.index[i], row(i))).collect()
 }
@@ -63,14 +65,18 @@ impl Page {
         assert_eq!(series.known, self.series.contains_key(&series.reference));
         let shown = self.series.entry(series.reference).or_default();
         (shown.run, shown.metric, shown.label) = (series.run.to_string(), series.metric, series.label);
+        (shown.x_metric, shown.without_x) = (series.x_metric, series.without_x);
         match series.columns {
             Columns::Buckets(columns) => {
-                assert!(shown.width == 0 || shown.width == columns.width, "a width changes with a whole answer only");
-                shown.width = columns.width;
+                let width = (columns.width, columns.x_width.to_bits());
+                let same = shown.width == (0, 0) || shown.width == width;
+                assert!(same || shown.buckets.is_empty(), "a width changes with a whole answer only");
+                shown.width = width;
                 shown.buckets.extend(rows(&columns));
             }
             Columns::Raw(points) => {
-                shown.raw.extend((0..points.len()).map(|i| (points.steps[i], points.values.get(i).to_bits())));
+                let x = |i: usize| series.x.get(i).map(|x| x.to_bits());
+                shown.raw.extend((0..points.len()).map(|i| (points.steps[i], points.values.get(i).to_bits(), x(i))));
             }
         }
     }
@@ -111,6 +117,7 @@ enum Act {
     Log { run: usize, shape: usize, step: i64, rows: i64 },
     Hear,
     Take { run: usize },
+    Define { run: usize, x: bool },
     Lose(bool),
 }
 
@@ -120,6 +127,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(run, shape, step, rows)| Act::Log { run, shape, step, rows }),
         6 => Just(Act::Hear),
         1 => (0..2_usize).prop_map(|run| Act::Take { run }),
+        1 => (0..2_usize, any::<bool>()).prop_map(|(run, x)| Act::Define { run, x }),
         1 => any::<bool>().prop_map(Act::Lose),
     ]
 }
@@ -130,7 +138,9 @@ async fn play(acts: Vec<Act>, buckets: u32, axis: usize) {
     for run in &runs {
         world.open(run).await;
     }
-    let query = HistoryQuery { axis: [XAxis::Step, XAxis::Time][axis], ..history(&runs, buckets) };
+    let axis = [XAxis::Step, XAxis::Time, XAxis::RelativeTime, XAxis::Metric, XAxis::Defined][axis];
+    let x_metric = if axis == XAxis::Metric { "acc" } else { "" }.to_owned();
+    let query = HistoryQuery { axis, x_metric, ..history(&runs, buckets) };
     let mut subscription = world.engine.subscribe(ORGANIZATION, Query::History(query.clone())).expect("subscribes");
     let mut page = Page::default();
     page.merge(hear(&mut subscription).await.expect("the whole answer"));
@@ -147,6 +157,7 @@ async fn play(acts: Vec<Act>, buckets: u32, axis: usize) {
                 world.record(&runs[run], record(metrics, label, step..step + rows)).await;
             }
             Act::Take { run } => world.open(&runs[run]).await,
+            Act::Define { run, x } => world.define(&runs[run], "l*", if x { "acc" } else { "" }).await,
             Act::Lose(lose) => world.tell = !lose,
             Act::Hear => {
                 while let Some(answer) = hear(&mut subscription).await {
@@ -164,13 +175,13 @@ fn paused() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
 
     #[test]
     fn a_page_that_merges_every_answer_shows_the_fresh_answer(
         acts in prop::collection::vec(act(), 1..60),
         buckets in prop_oneof![Just(0_u32), Just(5), Just(50), Just(1_000)],
-        axis in 0..2_usize,
+        axis in 0..5_usize,
     ) {
         paused().block_on(play(acts, buckets, axis));
     }

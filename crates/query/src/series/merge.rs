@@ -27,7 +27,7 @@ impl SeriesRead {
                 let piece = &self.pieces[at];
                 let inside = view.contains(&piece.header);
                 let wanted = Wanted {
-                    times: whole || view.axis != XAxis::Step,
+                    times: whole || matches!(view.axis, XAxis::Time | XAxis::RelativeTime),
                     appended: whole || (!inside && view.as_of.is_some()),
                 };
                 let points = decoder.decode_some(&piece.bytes, wanted)?;
@@ -116,16 +116,24 @@ pub(super) fn part_in_view(points: &Points, view: &View) -> Points {
 }
 
 fn rows_in_view(points: &Points, view: &View) -> Vec<Range<usize>> {
-    let inside = |row: usize| {
+    let inside = |row: &usize| {
+        let row = *row;
         let x = match view.axis {
-            XAxis::Step => points.steps[row],
-            _ => view.x_of_time(points.times_us[row]),
+            XAxis::Step | XAxis::Defined => points.steps[row],
+            // Not told by the points alone.
+            XAxis::Metric => view.min,
+            XAxis::Time | XAxis::RelativeTime => view.x_of_time(points.times_us[row]),
         };
         let late = view.as_of.is_some_and(|as_of| points.appended_us[row] > as_of.0);
         x >= view.min && x <= view.max && !late
     };
+    rows_that(points.len(), inside)
+}
+
+/// The rows that `inside` takes, as few ranges as there can be.
+pub(super) fn rows_that(rows: usize, inside: impl FnMut(&usize) -> bool) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    for row in (0..points.len()).filter(|row| inside(*row)) {
+    for row in (0..rows).filter(inside) {
         match runs.last_mut() {
             Some(run) if run.end == row => run.end += 1,
             _ => runs.push(row..row + 1),
@@ -134,7 +142,7 @@ fn rows_in_view(points: &Points, view: &View) -> Vec<Range<usize>> {
     runs
 }
 
-fn rows_of(points: &Points, runs: Vec<Range<usize>>) -> Points {
+pub(super) fn rows_of(points: &Points, runs: Vec<Range<usize>>) -> Points {
     let mut kept = Points::default();
     for run in runs {
         let extend = |to: &mut Vec<i64>, from: &[i64]| to.extend_from_slice(from.get(run.clone()).unwrap_or_default());

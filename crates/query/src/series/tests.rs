@@ -11,7 +11,7 @@ mod slow;
 
 use slow::SlowStore;
 
-const EVERYTHING: View = View { axis: XAxis::Step, created: Micros(0), min: i64::MIN, max: i64::MAX, as_of: None };
+const EVERYTHING: View = View { axis: XAxis::Step, started: Micros(0), min: i64::MIN, max: i64::MAX, as_of: None };
 
 /// All points of a series, as they were read.
 fn points_of(series: &SeriesRead, view: &View) -> Points {
@@ -32,7 +32,7 @@ async fn check_run(world: &World, view: &View) {
             let mut metrics: Vec<String> =
                 sim.logged.keys().filter(|key| key.0 == take).map(|key| key.1.clone()).collect();
             metrics.dedup();
-            let select = Select { metrics: &metrics, take: Some(take), label: None };
+            let select = Select { metrics: &metrics, take: Some(take), label: None, x: None };
             let read = world.engine.0.read_series(ORGANIZATION, id, select, view).await.expect("reads");
             let found: Vec<(String, String, Points)> = read
                 .series
@@ -113,7 +113,7 @@ async fn play(acts: Vec<Act>) {
                 let as_of = as_of.map(|at| moments[at % moments.len()]);
                 let axis = [XAxis::Step, XAxis::Time, XAxis::RelativeTime][axis];
                 let (min, max) = if axis == XAxis::Step { (min, max) } else { (min * 1_000, max * 1_000) };
-                check_run(&world, &View { axis, created: Micros(500), min, max, as_of }).await;
+                check_run(&world, &View { axis, started: Micros(500), min, max, as_of }).await;
             }
         }
     }
@@ -230,7 +230,7 @@ async fn read_while_writing(seed: u64) -> (usize, usize) {
     let read = async {
         let (mut reads, mut starved) = (Vec::new(), 0);
         while !done.get() {
-            let select = Select { metrics: &metrics, take: Some(Take(1)), label: None };
+            let select = Select { metrics: &metrics, take: Some(Take(1)), label: None, x: None };
             match engine.0.read_series(ORGANIZATION, &run_id("one"), select, &EVERYTHING).await {
                 Ok(read) => reads.push(read.series),
                 Err(error) if error.is_retryable() => starved += 1,

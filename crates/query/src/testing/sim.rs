@@ -174,6 +174,11 @@ impl Sim {
         }
         let key = (self.state.take, name, record.label.to_owned());
         self.logged.entry(key).or_default().extend(&points, 0..points.len());
+        if let Some(first) = points.times_us.iter().copied().min() {
+            let before = if self.state.points == 0 { first } else { self.state.first_point_us };
+            self.state.first_point_us = before.min(first);
+            self.head.first_point_us = self.state.first_point_us;
+        }
         self.state.points += points.len() as u64;
         self.state.tail_points += points.len() as u64;
         self.tail.push((series, points));

@@ -21,7 +21,12 @@ pub(super) fn raw(out: &mut String, raw: &proto::RawColumns) -> Result<(), ApiEr
         }
         typed(out, column)?;
     }
-    out.push_str("]}");
+    out.push(']');
+    if !raw.x.is_empty() {
+        out.push_str(",\"x\":");
+        array(out, &raw.x, double)?;
+    }
+    out.push('}');
     Ok(())
 }
 
@@ -58,6 +63,12 @@ pub(super) fn buckets(out: &mut String, buckets: &proto::BucketColumns) -> Resul
     array(out, &buckets.nan_count, int)?;
     out.push_str(",\"firstNonFinite\":");
     array(out, &buckets.first_non_finite, double)?;
+    if buckets.x_width != 0.0 {
+        out.push_str(",\"xWidth\":");
+        double(out, buckets.x_width.to_le_bytes());
+        out.push_str(",\"x\":");
+        array(out, &buckets.x, double)?;
+    }
     out.push('}');
     Ok(())
 }

@@ -58,6 +58,7 @@ fn columns_are_spelled_out_exactly() {
             column(proto::ColumnType::U64, 1, pack(&[u64::MAX.to_le_bytes()])),
             column(proto::ColumnType::Bool, 2, pack(&[[1], [0]])),
         ],
+        x: pack(&[0.5_f64, -1.0].map(f64::to_le_bytes)),
     };
     let named = proto::Series { r#ref: 1, run_id: "r".into(), metric: "a\"b".into(), rows: 2, ..Default::default() };
     let whole = proto::Series { columns: Some(Columns::Raw(raw)), ..named };
@@ -69,7 +70,7 @@ fn columns_are_spelled_out_exactly() {
         r#"{"type":"COLUMN_TYPE_F64","rows":6,"values":["NaN","Infinity","-Infinity",-0.0,0.1,1e300]},"#,
         r#"{"type":"COLUMN_TYPE_F32","rows":1,"values":[0.1]},"#,
         r#"{"type":"COLUMN_TYPE_U64","rows":1,"values":["18446744073709551615"]},"#,
-        r#"{"type":"COLUMN_TYPE_BOOL","rows":2,"values":[true,false]}]}},"#,
+        r#"{"type":"COLUMN_TYPE_BOOL","rows":2,"values":[true,false]}],"x":[0.5,-1.0]}},"#,
         r#"{"buckets":{"width":"0","index":[],"count":[],"min":[],"max":[],"mean":[],"last":[],"nanCount":[],"#,
         r#""firstNonFinite":[]}}],"nextPageToken":"t"}"#,
     );
