@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::testing::{self, Driven, Item, Logged, Moved, ORGANIZATION, append, reader, run_id, stream, writer_id};
 
 mod deciding;
+mod opening;
 mod pushing;
 mod sealing;
 

@@ -21,16 +21,10 @@ impl Run {
         }
         let outcome = match self.decide(opened, at) {
             Err(why) => Outcome::RunRefused { run: self.id.clone(), why },
-            Ok(how) => {
+            Ok((how, next_step)) => {
                 writer.take = self.head.take;
                 let project = self.head.project.unwrap_or_default();
-                Outcome::RunOpened {
-                    run: self.id.clone(),
-                    project,
-                    how,
-                    take: writer.take,
-                    next_step: self.head.next_step,
-                }
+                Outcome::RunOpened { run: self.id.clone(), project, how, take: writer.take, next_step }
             }
         };
         self.keep_outcome(opened, &outcome, at);
@@ -48,18 +42,22 @@ impl Run {
         self.moved.insert(state::outcome_key(&self.stream, opened.command_id), Some(row.encode()));
     }
 
-    fn decide(&mut self, opened: &RunOpened, at: &mut At<'_>) -> Result<Opening, Refusal> {
-        let exists = self.head.take.0 > 0;
-        let same_launch = !opened.launch_id.is_empty() && self.head.launches.iter().any(|at| at.id == opened.launch_id);
+    /// How it opens the run, and the step that its writer begins at.
+    fn decide(&mut self, opened: &RunOpened, at: &mut At<'_>) -> Result<(Opening, i64), Refusal> {
+        let (exists, ended) = (self.head.take.0 > 0, self.head.state != RunState::Running as u8);
+        let known = self.head.launches.iter().find(|launch| !launch.id.is_empty() && launch.id == opened.launch_id);
         let how = match (exists, opened.resume) {
             (false, Resume::Must) => return Err(Refusal::Missing),
             (false, _) => Opening::Created,
             (true, _) if self.head.project != opened.project => return Err(Refusal::OtherProject),
-            (true, _) if same_launch => Opening::Joined,
+            // A notebook that opens its run again after the end goes on; until then a launch's openings are its ranks.
+            (true, Resume::Allow | Resume::Must) if known.is_none() || ended => Opening::Resumed,
+            (true, _) if known.is_some() => Opening::Joined,
             (true, Resume::Never) => return Err(Refusal::Exists),
-            (true, Resume::Allow | Resume::Must) => Opening::Resumed,
-            (true, Resume::Unspecified) => Opening::NewTake,
+            (true, _) => Opening::NewTake,
         };
+        // All of a launch begin where it began: when an opening lands among the others' points is chance.
+        let joins = known.filter(|_| how == Opening::Joined).map(|launch| launch.step);
         if how == Opening::Created {
             self.head.project = opened.project;
             (self.info.created, self.info.actor) = (at.now, at.actor.to_owned());
@@ -68,17 +66,24 @@ impl Run {
         if matches!(how, Opening::Created | Opening::NewTake) {
             self.new_take(opened);
         }
-        if how != Opening::Joined {
-            self.head.launches.push(Launch { id: opened.launch_id.clone(), step: self.head.next_step });
-            if self.head.launches.len() > LAUNCHES_COUNT_MAX {
-                self.head.launches.remove(0);
-            }
+        if ended || how != Opening::Joined {
             self.head.state = RunState::Running as u8;
             (self.info.finished, self.info.exit_code) = (Micros(0), None);
             self.info.message.clear();
             self.set_info(at, "state");
         }
-        Ok(how)
+        Ok((how, joins.unwrap_or_else(|| self.launch(&opened.launch_id))))
+    }
+
+    /// A launch that begins in the living take, or begins again; answers its step.
+    fn launch(&mut self, id: &str) -> i64 {
+        let (launches, step) = (&mut self.head.launches, self.head.next_step);
+        launches.retain(|launch| launch.id != id);
+        launches.push(Launch { id: id.to_owned(), step });
+        if launches.len() > LAUNCHES_COUNT_MAX {
+            launches.remove(0);
+        }
+        step
     }
 
     fn new_take(&mut self, opened: &RunOpened) {
