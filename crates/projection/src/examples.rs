@@ -11,6 +11,7 @@ use crate::testing::{self, Driven, Item, Logged, Moved, ORGANIZATION, append, re
 
 mod deciding;
 mod opening;
+mod placing;
 mod pushing;
 mod sealing;
 

@@ -2,7 +2,7 @@
 
 use corral_domain::metric::{MetricDef, MetricRegistered};
 use corral_read_store::layout::Row;
-use corral_read_store::metric::{MetricDefRow, MetricRow, WriterMetricRow};
+use corral_read_store::metric::{MetricDefRow, MetricRow, NO_PLACE, WriterMetricRow};
 use corral_read_store::state::WriterRow;
 use corral_read_store::{metric, state};
 
@@ -17,11 +17,12 @@ impl Run {
         self.defs.insert(def.name, row);
     }
 
-    /// A writer's own number for a name; a name that is new to the run gets the run's next index.
+    /// A writer's own number for a name; a name that is new to the run gets the run's next index, if there is one.
     pub(crate) fn metric_registered(&mut self, new: MetricRegistered, writer: &mut WriterRow, at: &mut At<'_>) {
         let MetricRegistered { id, name } = new;
         let index = match self.metric_of.get(&name) {
             Some(index) => *index,
+            None if self.head.metrics >= at.limits.run_metrics_max => NO_PLACE,
             None => {
                 let index = self.head.metrics;
                 self.head.metrics += 1;
@@ -32,7 +33,19 @@ impl Run {
                 index
             }
         };
+        if index == NO_PLACE {
+            self.lose(1, writer);
+        }
         let Some(names) = self.names.get_mut(writer.index as usize) else { return };
+        let mut put = |id: u32, metric: u32| {
+            let key = metric::writer_key(self.organization, &self.id, writer.index, id);
+            at.put(key, WriterMetricRow { metric }.encode());
+        };
+        // Behind a hole a registration may still come; else a gap stands in its place.
+        while writer.open_ranges.is_empty() && names.metrics.len() < id as usize {
+            put(names.metrics.len() as u32, NO_PLACE);
+            names.metrics.push(NO_PLACE);
+        }
         let place = id as usize;
         if names.metrics.len() <= place {
             names.metrics.resize(place + 1, NONE);
@@ -40,8 +53,7 @@ impl Run {
         if names.metrics[place] == NONE {
             names.metrics[place] = index;
             writer.metrics = names.metrics.len() as u32;
-            let row = WriterMetricRow { metric: index };
-            at.put(metric::writer_key(self.organization, &self.id, writer.index, id), row.encode());
+            put(id, index);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use corral_domain::{
-    Envelope, EventType, LogEpoch, Micros, Offset, OrganizationId, RunEntry, RunId, StepGroup, StreamKey, Take,
-    WriterId, WriterRange,
+    Envelope, EventType, LogEpoch, Micros, Offset, OrganizationId, RunEntry, RunId, StreamKey, Take, WriterId,
+    WriterRange,
 };
 use corral_read_store::layout::Row;
 use corral_read_store::metric::MetricDefRow;
@@ -27,6 +27,7 @@ mod check;
 mod entry;
 mod head;
 mod opening;
+mod place;
 mod points;
 
 /// A record as the runner hands it on.
@@ -57,13 +58,14 @@ pub(crate) struct TailRecord {
     pub(crate) writer: u32,
     pub(crate) take: Take,
     /// Step groups and the rows of each that apply.
-    pub(crate) groups: Vec<(StepGroup, Vec<Range<usize>>)>,
+    pub(crate) groups: Vec<points::Kept>,
 }
 
 /// What a writer of the run calls by numbers.
 pub(crate) struct WriterNames {
     pub(crate) label: String,
-    /// The run's metric of each of the writer's ids; [`NONE`] where a hole swallowed the registration.
+    /// The run's metric of each of the writer's ids; [`NONE`] where a hole swallowed the registration, `NO_PLACE` where
+    /// there is none and will be none.
     pub(crate) metrics: Vec<u32>,
     /// The series of each id in the take that was used last.
     pub(crate) series: (Take, Vec<u32>),
@@ -213,7 +215,7 @@ impl Run {
         // A copy of its own: the tail must not hold on to the buffer that the log was read into.
         let payload = Bytes::copy_from_slice(&envelope.payload);
         let entries = corral_event_codec::decode_run_items(&payload).map_err(|e| Refused::unreadable(e.to_string()))?;
-        self.check(&entries, writer, range, at.limits).map_err(Refused::content)?;
+        self.check(&entries, writer, range).map_err(Refused::content)?;
         let mut groups = Vec::new();
         let mut seq = range.first;
         for entry in entries {
@@ -231,6 +233,7 @@ impl Run {
                 entry => self.entry(entry, &kept, writer, &mut at),
             }
         }
+        let payload = self.fit(&mut groups, payload, writer, at.limits)?;
         self.pay(&groups, payload.len() as u64, at.limits);
         if !groups.is_empty() {
             self.points(points::Arriving { groups, keep, first: range.first, payload }, writer, &mut at);
@@ -242,7 +245,7 @@ impl Run {
     }
 
     /// What a record pays for merging: kept while some level is due, dropped otherwise.
-    fn pay(&mut self, groups: &[(StepGroup, Vec<Range<usize>>)], bytes: u64, limits: &Limits) {
+    fn pay(&mut self, groups: &[points::Kept], bytes: u64, limits: &Limits) {
         let pay = limits.pay(points::count(groups), bytes);
         self.head.credit = if self.due(limits).is_some() { self.head.credit.saturating_add(pay) } else { 0 };
     }
@@ -274,7 +277,7 @@ pub(crate) struct At<'a> {
     actor: &'a str,
     /// What a person set, or the state: for the revision.
     changed: Vec<&'static str>,
-    limits: &'a Limits,
+    pub(crate) limits: &'a Limits,
     out: &'a mut Rowset,
 }
 

@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use corral_domain::BuildId;
-use corral_domain::Position;
-use corral_read_store::MemoryStore;
+use corral_domain::{BuildId, Outcome, Position, RunState};
+use corral_read_store::layout::Row;
+use corral_read_store::state::{self, OutcomeRow, RunStateRow};
+use corral_read_store::{MemoryStore, ReadStore, outcome};
 
 use crate::limits::Limits;
 use crate::rebuild::{Plan, rebuild};
 use crate::testing::reader::{Answer, Reader, head_of};
-use crate::testing::{ONE, oracle};
+use crate::testing::{ONE, command, oracle, stream};
 use crate::verify::verify;
 
 mod client;
@@ -62,15 +63,15 @@ async fn check(world: &mut World, reached: &mut Reached) {
     let seed = world.seed;
     for (run, answer) in std::mem::take(&mut world.answers) {
         let log = &world.logged[..answer.at.0 as usize];
-        same(seed, "a read on the way", &answer, &oracle::expect(run, log, &world.holes));
+        same(seed, "a read on the way", &answer, &oracle::expect(run, log, &world.holes, &world.limits()));
         reached.reads += 1;
     }
     for run in 0..world::RUNS {
-        let expected = oracle::expect(run, &world.logged, &world.holes);
+        let expected = oracle::expect(run, &world.logged, &world.holes, &world.limits());
         same(seed, "the end", &Reader::new(&world.store, run).finish().await, &expected);
         let Some(head) = head_of(&world.store, run).await else { continue };
         assert_eq!((head.gap_items, head.objects), (expected.gaps, expected.objects), "seed {seed}");
-        assert_eq!(head.take.0, expected.take, "seed {seed}");
+        opened(world, run, &expected, &head).await;
         let sets = head.levels.iter().map(|level| level.sets.len()).max().unwrap_or_default();
         reached.sets_max = reached.sets_max.max(sets);
         reached.seals += u64::from(head.seals);
@@ -85,13 +86,33 @@ async fn check(world: &mut World, reached: &mut Reached) {
     reached.reloads += world.reloads;
 }
 
+/// How each writer's opening was answered, and what that made of the run.
+async fn opened(world: &World, run: u8, expected: &oracle::Expected, head: &RunStateRow) {
+    let seed = world.seed;
+    let now = (head.take.0, head.next_step, head.state != RunState::Running as u8);
+    // Without a take there is no state.
+    let ended = expected.ended || expected.take == 0;
+    assert_eq!(now, (expected.take, expected.next_step, ended), "seed {seed}");
+    for (writer, own) in &expected.writers {
+        let key = state::outcome_key(&stream(run), command(*writer));
+        let row = world.store.get(&key).await.expect("a get");
+        let found = row.map(|row| outcome::from_row(&OutcomeRow::decode(&row).expect("a row")).expect("an outcome"));
+        let found = found.map(|outcome| match outcome {
+            Outcome::RunOpened { how, next_step, .. } => Ok((how, next_step)),
+            Outcome::RunRefused { why, .. } => Err(why),
+            Outcome::ProjectName { .. } => panic!("seed {seed}: a run's outcome is a name's"),
+        });
+        assert_eq!(found, own.opened, "seed {seed}: writer {writer}");
+    }
+}
+
 /// A store of its own, other batches, no crash: equal to the last byte.
 async fn rebuilt(world: &World) {
     for (turn, records_max) in [[(0, 1)], [(1, 50)]][world.seed as usize % 2] {
         let store = MemoryStore::new();
         let plan = Plan {
             build: BuildId(5),
-            limits: Limits { commit_records_max: records_max, ..Limits::small() },
+            limits: Limits { commit_records_max: records_max, ..world.limits() },
             clock: corral_tasks::ManualClock::default().clock(),
             seed: world.seed + turn,
             until: Position::default(),

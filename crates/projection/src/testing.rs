@@ -102,10 +102,15 @@ impl Logged {
     }
 
     pub(crate) fn bytes(&self) -> Bytes {
-        let range = WriterRange { writer: writer_id(self.writer), epoch: 1, first: self.first, last: self.last() };
-        let payload = corral_event_codec::encode_run_items(&self.entries());
-        envelope(stream(self.run), EventType::RunItems, Some(range), payload)
+        items_bytes(self.run, self.writer, self.first, &self.entries())
     }
+}
+
+/// A record of entries from seq `first` on.
+pub(crate) fn items_bytes(run: u8, writer: u8, first: u64, entries: &[RunEntry]) -> Bytes {
+    let last = first + corral_event_codec::item_count(entries) - 1;
+    let range = WriterRange { writer: writer_id(writer), epoch: 1, first, last };
+    envelope(stream(run), EventType::RunItems, Some(range), corral_event_codec::encode_run_items(entries))
 }
 
 fn add_row(group: &mut StepGroup, seq: u64, values: &[(u32, f64)]) {

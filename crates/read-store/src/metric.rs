@@ -37,9 +37,13 @@ row! {
         name: String,
     }
 }
+/// Instead of a metric: this id of a writer has no place in the run and gets none. The run had as many metrics as it may
+/// have, or a gap stands where the id was to be registered.
+pub const NO_PLACE: u32 = u32::MAX - 1;
+
 row! {
     pub struct WriterMetricRow = 1 {
-        /// Index in the run's dictionary.
+        /// Index in the run's dictionary, or [`NO_PLACE`].
         metric: u32,
     }
 }

@@ -75,7 +75,7 @@ fn a_refused_record_does_not_hold_up_its_writer() {
     block_on(async {
         let (log, store) = (testing::log(), MemoryStore::new());
         append(&log, opening()).await;
-        append(&log, items(2, vec![Item::Points(vec![(7, 1.0)])])).await;
+        append(&log, items(2, opening_items())).await;
         append(&log, items(3, vec![Item::Register(0), Item::Points(vec![(0, 1.0)])])).await;
         Driven::new(&log, &store, &Limits::default(), 1).finish().await;
         let head = reader::head_of(&store, 0).await.expect("a state");

@@ -93,7 +93,7 @@ fn a_projector_that_was_ahead() {
         ahead.finish().await;
         owner.finish().await;
         let answer = Reader::new(&store, 0).finish().await;
-        assert_eq!(answer.series, oracle::expect(0, &logged, &[]).series);
+        assert_eq!(answer.series, oracle::expect(0, &logged, &[], &Limits::default()).series);
     });
 }
 
@@ -113,7 +113,7 @@ fn merging_at_the_real_limits() {
         let piece = chunks[0].value.clone().expect("a chunk");
         assert_eq!(corral_read_store::piece::count(&piece).expect("a piece"), 4_096);
         let answer = Reader::new(&store, 0).finish().await;
-        assert_eq!(answer.series, oracle::expect(0, &logged, &[]).series);
+        assert_eq!(answer.series, oracle::expect(0, &logged, &[], &Limits::default()).series);
     });
 }
 
@@ -154,7 +154,7 @@ fn merging_a_wide_run() {
         assert_eq!(u64::from(head.series), PARTS * WIDTH);
         assert_eq!((head.seals, head.levels[0].sets.len(), head.levels[1].sets.len()), (9, 1, 1));
         let answer = Reader::new(&store, 0).finish().await;
-        assert!(answer.series == oracle::expect(0, &logged, &[]).series);
+        assert!(answer.series == oracle::expect(0, &logged, &[], &Limits::default()).series);
     });
 }
 

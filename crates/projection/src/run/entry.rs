@@ -20,16 +20,14 @@ impl Run {
         match entry {
             RunEntry::Opened(_) | RunEntry::Points(_) => {}
             RunEntry::Finished(finished) => self.finished(finished, writer, at),
-            RunEntry::ConfigChanged(entries) => self.config_changed(entries, at),
-            RunEntry::SummaryChanged(entries) => self.summary_changed(entries, at),
+            RunEntry::ConfigChanged(entries) => self.config_changed(entries, writer, at),
+            RunEntry::SummaryChanged(entries) => self.summary_changed(entries, writer, at),
             RunEntry::AttributesChanged(change) => self.attributes_changed(change, at),
             RunEntry::MetricRegistered(new) => self.metric_registered(new, writer, at),
             RunEntry::MetricDefined(def) => self.metric_defined(def, at),
             RunEntry::Object(object) => self.object(object, writer, at),
             RunEntry::Gap(_) => {
-                let items: u64 = kept.iter().map(|range| range.len() as u64).sum();
-                writer.gap_items += items;
-                self.head.gap_items += items;
+                self.lose(kept.iter().map(|range| range.len() as u64).sum(), writer);
             }
         }
     }
@@ -47,37 +45,62 @@ impl Run {
         }
     }
 
-    /// A path that is set again moves to the end.
-    fn config_changed(&mut self, entries: Vec<ConfigEntry>, at: &mut At<'_>) {
-        let last: HashMap<Vec<String>, usize> =
-            entries.iter().enumerate().map(|(place, entry)| (entry.path.clone(), place)).collect();
-        self.config.entries.retain(|(path, _)| !last.contains_key(path));
-        for (place, entry) in entries.into_iter().enumerate() {
-            if let Some(value) = entry.value.filter(|_| last.get(&entry.path) == Some(&place)) {
-                self.config.entries.push((entry.path, json::text(&value)));
+    /// A path that is set again keeps its place. What does not fit is left out, and what was there stays.
+    fn config_changed(&mut self, entries: Vec<ConfigEntry>, writer: &mut WriterRow, at: &mut At<'_>) {
+        let mut config: Vec<Option<(Vec<String>, String)>> =
+            std::mem::take(&mut self.config.entries).into_iter().map(Some).collect();
+        let mut place_of: HashMap<Vec<String>, usize> =
+            config.iter().flatten().zip(0..).map(|((path, _), place)| (path.clone(), place)).collect();
+        let size = |path: &[String], value: &str| path.iter().map(String::len).sum::<usize>() + value.len();
+        let mut bytes: usize = config.iter().flatten().map(|(path, value)| size(path, value)).sum();
+        let mut whole = true;
+        for ConfigEntry { path, value } in entries {
+            let place = place_of.get(&path).copied();
+            let old = place.and_then(|place| config[place].as_ref()).map_or(0, |(path, value)| size(path, value));
+            let Some(value) = value.map(|value| json::text(&value)) else {
+                if let Some(place) = place_of.remove(&path) {
+                    config[place] = None;
+                }
+                bytes -= old;
+                continue;
+            };
+            let now = bytes - old + size(&path, &value);
+            if now > CONFIG_BYTES_MAX || (place.is_none() && place_of.len() >= CONFIG_PATHS_MAX) {
+                whole = false;
+                continue;
+            }
+            bytes = now;
+            match place {
+                Some(place) => config[place] = Some((path, value)),
+                None => {
+                    place_of.insert(path.clone(), config.len());
+                    config.push(Some((path, value)));
+                }
             }
         }
-        let mut bytes = 0;
-        let fits = self.config.entries.iter().take(CONFIG_PATHS_MAX).take_while(|(path, value)| {
-            bytes += path.iter().map(String::len).sum::<usize>() + value.len();
-            bytes <= CONFIG_BYTES_MAX
-        });
-        let fits = fits.count();
-        self.config.entries.truncate(fits);
+        self.config.entries = config.into_iter().flatten().collect();
+        self.lose(u64::from(!whole), writer);
         let row = self.config.encode();
         at.put(run::config_key(self.organization, &self.id, 0), row.clone());
         self.moved.insert(state::config_key(&self.stream), Some(row));
         at.changes("config");
     }
 
-    /// A key that is set again moves to the end.
-    fn summary_changed(&mut self, entries: Vec<(String, Option<Scalar>)>, at: &mut At<'_>) {
+    /// A key that is set again keeps its place.
+    fn summary_changed(&mut self, entries: Vec<(String, Option<Scalar>)>, writer: &mut WriterRow, at: &mut At<'_>) {
+        let mut whole = true;
         for (key, value) in entries {
-            self.info.summary.retain(|(own, _)| *own != key);
-            if let Some(value) = value.filter(|_| self.info.summary.len() < SUMMARY_KEYS_MAX) {
-                self.info.summary.push((key, json::text(&value)));
+            let summary = &mut self.info.summary;
+            let place = summary.iter().position(|(own, _)| *own == key);
+            match (place, value.map(|value| json::text(&value))) {
+                (Some(place), Some(value)) => summary[place].1 = value,
+                (Some(place), None) => drop(summary.remove(place)),
+                (None, Some(value)) if summary.len() < SUMMARY_KEYS_MAX => summary.push((key, value)),
+                (None, Some(_)) => whole = false,
+                (None, None) => {}
             }
         }
+        self.lose(u64::from(!whole), writer);
         self.set_info(at, "summary");
     }
 
@@ -101,9 +124,8 @@ impl Run {
         at.changes(field);
     }
 
-    fn object(&mut self, object: ObjectLogged, writer: &WriterRow, at: &mut At<'_>) {
-        let names = self.names.get(writer.index as usize);
-        let Some(metric) = names.and_then(|names| names.metrics.get(object.metric as usize).copied()) else { return };
+    fn object(&mut self, object: ObjectLogged, writer: &mut WriterRow, at: &mut At<'_>) {
+        let Some(metric) = self.placed(writer.index, object.metric) else { return self.lose(1, writer) };
         let row = ObjectRow {
             append_time: at.now,
             take: writer.take,

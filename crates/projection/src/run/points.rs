@@ -13,9 +13,12 @@ use corral_read_store::tail::{self, TailRow};
 
 use super::{At, NONE, Rowset, Run, TailRecord};
 
+/// A step group, and the rows of it that apply.
+pub(crate) type Kept = (StepGroup, Vec<Range<usize>>);
+
 /// A record's points after the stage.
 pub(super) struct Arriving<'a> {
-    pub(super) groups: Vec<(StepGroup, Vec<Range<usize>>)>,
+    pub(super) groups: Vec<Kept>,
     pub(super) keep: &'a [(u64, u64)],
     /// The seq of the payload's first item.
     pub(super) first: u64,
@@ -23,10 +26,8 @@ pub(super) struct Arriving<'a> {
 }
 
 /// Points that apply.
-pub(super) fn count(groups: &[(StepGroup, Vec<Range<usize>>)]) -> u64 {
-    let of = |(group, kept): &(StepGroup, Vec<Range<usize>>)| {
-        kept.iter().map(Range::len).sum::<usize>() as u64 * group.columns.len() as u64
-    };
+pub(super) fn count(groups: &[Kept]) -> u64 {
+    let of = |(group, kept): &Kept| kept.iter().map(Range::len).sum::<usize>() as u64 * group.columns.len() as u64;
     groups.iter().map(of).sum()
 }
 
@@ -106,6 +107,7 @@ impl Run {
 
     /// The series of a writer's metric id in the record's take; a new one gets its number.
     fn series_index(&mut self, record: &TailRecord, id: u32, out: Option<&mut Rowset>) -> Option<u32> {
+        let metric = self.placed(record.writer, id);
         let names = self.names.get_mut(record.writer as usize)?;
         if names.series.0 != record.take {
             names.series = (record.take, Vec::new());
@@ -117,8 +119,7 @@ impl Run {
             Some(_) => {}
             None => slots.resize(place + 1, NONE),
         }
-        let metric = names.metrics.get(place).copied().filter(|metric| *metric != NONE)?;
-        let key = (record.take, metric, names.label.clone());
+        let key = (record.take, metric?, names.label.clone());
         let index = match self.series_of.get(&key) {
             Some(index) => *index,
             None => self.new_series(key, out),

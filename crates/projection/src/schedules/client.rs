@@ -47,8 +47,11 @@ impl Client {
         };
         let label =
             if mode == Mode::Takes && dice.below(2) == 0 { format!("rank-{}", writer % 2) } else { String::new() };
+        let resumes = [Resume::Unspecified, Resume::Allow, Resume::Must, Resume::Never];
+        // Must and never are refused more often than not, and nothing comes of such a writer.
+        let resume = resumes[if mode == Mode::Takes { [0, 0, 0, 1, 1, 1, 2, 3][dice.below(8) as usize] } else { 0 }];
         let metrics = 1 + dice.below(if mode == Mode::Big { 12 } else { 5 }) as u32;
-        let mut items = vec![Item::Opened { launch, label, resume: Resume::Unspecified }];
+        let mut items = vec![Item::Opened { launch, label, resume }];
         items.extend((0..metrics).map(Item::Register));
         let count = if mode == Mode::Big { 160 } else { 8 + dice.below(50) };
         let shape = dice.below(4);
@@ -105,7 +108,13 @@ impl Client {
         if roll < 9 && self.mode != Mode::Big {
             // The spool is full, or the door refused the item: one that was not acknowledged is replaced.
             let seq = self.acked + 1 + dice.below(4);
-            if seq <= self.len() && matches!(self.items[seq as usize - 1], Item::Points(_) | Item::Object) {
+            let registers = self.mode != Mode::Hole && seq > 1 && dice.below(3) == 0;
+            let goes = |item: &Item| match item {
+                Item::Points(_) | Item::Object => true,
+                Item::Register(_) => registers,
+                _ => false,
+            };
+            if seq <= self.len() && goes(&self.items[seq as usize - 1]) {
                 self.gaps.insert(seq);
                 self.open();
             }

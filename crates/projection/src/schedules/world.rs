@@ -52,11 +52,23 @@ pub(super) struct World {
     pub(super) reloads: u64,
 }
 
+/// Runs of takes and labels are small, so that some of what is logged finds no place.
+fn limits_of(mode: Mode) -> Limits {
+    match mode {
+        Mode::Takes => Limits { run_metrics_max: 3, run_series_max: 8, ..Limits::small() },
+        _ => Limits::small(),
+    }
+}
+
 impl World {
+    pub(super) fn limits(&self) -> Limits {
+        limits_of(self.mode)
+    }
+
     pub(super) fn new(seed: u64, mode: Mode) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (log, store) = (testing::log(), MemoryStore::cql(seed));
-        let projector = Driven::new(&log, &store, &Limits::small(), seed);
+        let projector = Driven::new(&log, &store, &limits_of(mode), seed);
         let mut clients = Vec::new();
         for run in 0..if mode == Mode::Big { 1 } else { RUNS } {
             let writers = 1 + dice.below(if mode == Mode::Takes { 3 } else { 2 }) as u8;
@@ -88,7 +100,7 @@ impl World {
         // One that remembers nothing loads all the time, and so meets what others have written meanwhile.
         let streams_max = [0, 1, 4_096][self.dice.below(3) as usize];
         let commit_records_max = [1, 3, 12, 40][self.dice.below(4) as usize];
-        let limits = Limits { commit_records_max, streams_max, ..Limits::small() };
+        let limits = Limits { commit_records_max, streams_max, ..self.limits() };
         Driven::new(&self.log, &self.store, &limits, self.dice.roll())
     }
 

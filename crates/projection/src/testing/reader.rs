@@ -173,7 +173,8 @@ impl Reader {
                 let items = entry.items();
                 let kept: Vec<_> = tail::kept(&row.keep, seq, items).collect();
                 seq += items;
-                let RunEntry::Points(group) = entry else { continue };
+                // What was trimmed need not have a place.
+                let (RunEntry::Points(group), false) = (entry, kept.is_empty()) else { continue };
                 for column in &group.columns {
                     let key = metric::writer_key(ORGANIZATION, &run_id(self.run), row.writer, column.metric);
                     let value = self.store.get(&key).await.expect("a get").expect("a writer's metric");
