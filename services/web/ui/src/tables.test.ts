@@ -8,7 +8,7 @@ const texts = (lines: ReturnType<typeof line>[], view: readonly [number, number]
 
 test("a row for each place that some line has, from the least up; no point is no figure", () => {
   const late = line("b", [7, 8], { x: Float64Array.from([1, 5]) });
-  expect(texts([line("a", [0.5, 0.25, 0.125]), late])).toEqual([[0, "0.5000", "–"], [1, "0.2500", "7"], [2, "0.1250", "–"], [5, "–", "8"]]);
+  expect(texts([line("a", [0.5, 0.25, 0.125]), late])).toEqual([[0, "0.500000", "–"], [1, "0.250000", "7"], [2, "0.125000", "–"], [5, "–", "8"]]);
 });
 
 test("only what is in view", () => expect(texts([line("a", [1, 2, 3, 4])], [1, 2])).toEqual([[1, "2"], [2, "3"]]));

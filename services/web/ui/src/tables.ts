@@ -38,6 +38,15 @@ export interface TableCell {
   title: string;
 }
 
+/** A fraction keeps its zeros, so that the points of a column stand under one another. */
+function figureText(value: number): string {
+  const text = numberText(value, DIGITS);
+  const [whole, fraction] = text.split(".");
+  if (fraction === undefined || text.includes("e")) return text;
+  const decimals = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(Math.abs(value))));
+  return `${whole}.${fraction.padEnd(Math.min(8, decimals), "0")}`;
+}
+
 const NONE: TableCell = { text: "–", title: "no point here" };
 
 export function tableCell(line: PanelLine, i: number): TableCell {
@@ -49,5 +58,5 @@ export function tableCell(line: PanelLine, i: number): TableCell {
   if (line.raw) words.push(`as logged ${exactText(line.raw[i]!)}`);
   if (series.count[i]! > 1) words.push(`last of ${series.count[i]} points, ${numberText(series.min[i]!)} to ${numberText(series.max[i]!)}`);
   if (series.nanCount[i]! > 0) words.push(`${series.nanCount[i]} NaN`);
-  return { text: numberText(value, DIGITS), title: words.join("\n") };
+  return { text: figureText(value), title: words.join("\n") };
 }
