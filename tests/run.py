@@ -114,7 +114,7 @@ def suites():
         Suite("lint", "rules of the house", ["cargo", "test", "--locked", "-p", "xtask"], CARGO),
         Suite("rust", "crates", ["cargo", "test", "--locked", "--workspace", "--exclude", "xtask", *without,
                                  "--no-fail-fast"], CARGO),
-        EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=39, brokers=1),
+        EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=43, brokers=1),
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
         Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=51),

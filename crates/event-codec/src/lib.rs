@@ -55,6 +55,12 @@ pub fn decode_envelope(bytes: &Bytes) -> Result<Envelope, InvalidEvent> {
     envelope::from_proto(proto)
 }
 
+/// The W3C `traceparent` of an envelope, where there is one: for whoever carries the record and reads nothing else of it.
+pub fn traceparent(bytes: &Bytes) -> Option<String> {
+    let trace = proto::Envelope::decode(bytes.clone()).ok()?.trace?;
+    Some(trace.traceparent).filter(|parent| !parent.is_empty())
+}
+
 pub fn encode_run_items(entries: &[RunEntry]) -> Bytes {
     let entries = entries.iter().map(run::to_proto).collect();
     proto::RunItems { entries }.encode_to_vec().into()

@@ -104,6 +104,14 @@ fn pushed() -> Envelope {
 }
 
 #[test]
+fn a_record_tells_its_trace() {
+    assert_eq!(traceparent(&encode_envelope(&envelope())), Some("00-1".to_owned()));
+    let untraced = Envelope { trace: TraceContext::default(), ..envelope() };
+    assert_eq!(traceparent(&encode_envelope(&untraced)), None);
+    assert_eq!(traceparent(&Bytes::from_static(b"\xff\xff")), None);
+}
+
+#[test]
 fn everything_comes_back() {
     let bytes = encode_envelope(&envelope());
     let back = decode_envelope(&bytes).unwrap();

@@ -31,8 +31,8 @@ const RECORD_OVERHEAD_BYTES: usize = 256;
 /// A batch. The brokers' own bound on one is only a little above.
 const BATCH_BYTES_MAX: usize = 1_000_000;
 
-/// The trace that an append belongs to, as a W3C `traceparent`: asked in the task that appends.
-pub type TraceParent = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+/// The trace that a record belongs to, as a W3C `traceparent`: asked of its bytes, which this log cannot read.
+pub type TraceParent = Arc<dyn Fn(&Bytes) -> Option<String> + Send + Sync>;
 
 pub(crate) type Producer = FutureProducer<Context>;
 
@@ -89,11 +89,11 @@ impl Appender {
 
     /// Stamps and queues the records behind one another.
     fn queue(&self, lane: &Lane, records: &[Bytes]) -> Queued {
-        let trace = self.trace.as_ref().and_then(|trace| trace());
         lane.in_order(|last| {
             let mut queued = Queued { deliveries: Vec::with_capacity(records.len()), refused: None };
             for record in records {
                 let stamp = (self.clock)().max(Micros(last.0.saturating_add(1)));
+                let trace = self.trace.as_ref().and_then(|trace| trace(record));
                 let message = FutureRecord::<(), [u8]>::to(&self.topic)
                     .partition(i32::from(lane.partition.0))
                     .headers(header::write(stamp, trace.as_deref()))

@@ -8,6 +8,7 @@
 //! settings.rs  what an operator says        connect.rs  reaching brokers, or naming the setting in the way
 //! topic.rs     topics and their settings    append.rs   the one producer of the process
 //! read.rs      consumers, each at a place   lane.rs     what is known of a partition, and why it was stopped
+//! hub.rs       the hubs of several processes, joined by a topic of one minute
 //! ```
 //!
 //! **Alarms.** Kafka moves a client that asks for what is not there to where something is, unless it is told not to. Here
@@ -34,6 +35,7 @@ pub use crate::append::TraceParent;
 use crate::append::{AppendError, Appender};
 use crate::context::Context;
 use crate::error::{is_missing, is_out_of_range, log_error};
+pub use crate::hub::KafkaHub;
 use crate::lane::{Alarm, Lane};
 use crate::open::Brokers;
 use crate::read::{ReadError, Reader};
@@ -45,6 +47,7 @@ mod connect;
 mod context;
 mod error;
 mod header;
+mod hub;
 mod identity;
 mod lane;
 mod open;
@@ -58,7 +61,7 @@ mod topic;
 #[derive(Clone)]
 pub struct Options {
     pub clock: Clock,
-    /// Records carry the trace that they were appended in.
+    /// Each record carries its trace in a header.
     pub trace: Option<TraceParent>,
 }
 

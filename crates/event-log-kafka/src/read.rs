@@ -220,7 +220,7 @@ async fn received(consumer: &StreamConsumer<Context>, from: Offset) -> Result<Re
 }
 
 /// Errors that librdkafka tells of and goes on trying.
-fn is_passing(error: &KafkaError) -> bool {
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(

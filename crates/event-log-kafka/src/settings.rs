@@ -21,7 +21,7 @@ const TOPIC_BYTES_MAX: usize = 200;
 pub struct KafkaSettings {
     /// `kafka.brokers`: host:port, by comma.
     pub brokers: String,
-    /// `kafka.topic`: holds the records; `TOPIC.identity` says which log it is.
+    /// `kafka.topic`: holds the records; `TOPIC.identity` says which log it is, `TOPIC.ephemeral` joins the processes' hubs.
     pub topic: String,
     /// `kafka.partitions`: of a new log; one that exists has to have as many.
     pub partitions: u16,
@@ -80,6 +80,10 @@ impl KafkaSettings {
 
     pub(crate) fn identity_topic(&self) -> String {
         format!("{}.identity", self.topic)
+    }
+
+    pub(crate) fn hub_topic(&self) -> String {
+        format!("{}.ephemeral", self.topic)
     }
 
     /// Refuses what can be seen to be wrong without a broker.

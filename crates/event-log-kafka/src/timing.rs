@@ -24,3 +24,6 @@ pub(crate) const MORE_MS_MAX: u64 = 20;
 pub(crate) const FOLLOW_MS_MAX: u64 = 5_000;
 /// A token that does not say when it ends is read again after so long.
 pub(crate) const TOKEN_MS: i64 = 5 * 60 * 1_000;
+/// A batch of the hub that was not delivered after so long is forgotten; who does not hear others tries again after so long.
+pub(crate) const HUB_DELIVERY_MS_MAX: u64 = 1_000;
+pub(crate) const HUB_RETRY_MS: u64 = 1_000;

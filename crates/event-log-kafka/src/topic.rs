@@ -13,8 +13,10 @@ use crate::settings::KafkaSettings;
 const MESSAGE_BYTES_MAX: u64 = 1_048_588;
 /// What a record can come to: `RECORD_BYTES_MAX` and its headers.
 const MESSAGE_BYTES_MIN: u64 = 910_000;
+const EPHEMERAL_RETENTION_MS: &str = "60000";
+const EPHEMERAL_SEGMENT_BYTES: &str = "16777216";
 
-/// Makes the topic. That another process made it meanwhile is as good.
+/// Makes a topic of the log.
 pub(crate) async fn create(
     admin: &Admin,
     settings: &KafkaSettings,
@@ -34,7 +36,29 @@ pub(crate) async fn create(
         .set("min.insync.replicas", &in_sync)
         .set("unclean.leader.election.enable", "false")
         .set("max.message.bytes", &bytes);
-    let made = admin.client()?.create_topics([&topic], &options()).await;
+    make(admin, settings, &topic).await
+}
+
+/// Makes the topic of the hub, if it is not there: one partition, which forgets after a minute.
+pub(crate) async fn create_ephemeral(admin: &Admin, settings: &KafkaSettings) -> Result<(), LogError> {
+    if !settings.create_topics {
+        return Ok(());
+    }
+    let name = settings.hub_topic();
+    let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(i32::from(settings.replicas)))
+        .set("cleanup.policy", "delete")
+        .set("retention.ms", EPHEMERAL_RETENTION_MS)
+        // What is kept for a minute leaves with the segment that it is in.
+        .set("segment.ms", EPHEMERAL_RETENTION_MS)
+        .set("segment.bytes", EPHEMERAL_SEGMENT_BYTES)
+        .set("min.insync.replicas", "1");
+    make(admin, settings, &topic).await
+}
+
+/// That another process made it meanwhile is as good.
+async fn make(admin: &Admin, settings: &KafkaSettings, topic: &NewTopic<'_>) -> Result<(), LogError> {
+    let name = topic.name;
+    let made = admin.client()?.create_topics([topic], &options()).await;
     let made = made.map_err(|error| log_error(&format!("topic {name} could not be made"), &error))?;
     match made.into_iter().next() {
         Some(Err((_, RDKafkaErrorCode::InvalidReplicationFactor))) => Err(LogError::Invalid(format!(

@@ -6,6 +6,8 @@ mod alarms;
 mod broker;
 #[path = "suite/contract.rs"]
 mod contract;
+#[path = "suite/hub.rs"]
+mod hub;
 #[path = "suite/opening.rs"]
 mod opening;
 #[path = "suite/secure.rs"]

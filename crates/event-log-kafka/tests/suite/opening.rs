@@ -97,19 +97,22 @@ async fn records_without_an_identity_are_not_taken_for_a_log() {
 async fn a_record_carries_its_append_time_and_its_trace() {
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let settings = settings("headers");
-    let trace: corral_event_log_kafka::TraceParent = std::sync::Arc::new(|| Some(PARENT.to_owned()));
-    let log = KafkaLog::open(settings.clone(), Options { clock: clock(), trace: Some(trace) }).await.expect("it opens");
+    let of: corral_event_log_kafka::TraceParent =
+        std::sync::Arc::new(|record| (record == "record 1").then(|| PARENT.to_owned()));
+    let log = KafkaLog::open(settings.clone(), Options { clock: clock(), trace: Some(of) }).await.expect("it opens");
     log.append(Partition(1), vec![record(1), Bytes::new()]).await.expect("appended");
     let read = log.read(Partition(1), Offset::ZERO, 1_000).await.expect("read").records;
     let consumer: BaseConsumer = plain(&settings).set("group.id", "test").create().expect("a consumer");
     let mut place = TopicPartitionList::new();
     place.add_partition_offset(&settings.topic, 1, rdkafka::Offset::Beginning).expect("a place");
     consumer.assign(&place).expect("assigned");
-    for record in read {
+    // Each its own: records of several traces are appended together.
+    for (record, trace) in read.into_iter().zip([Some(PARENT), None]) {
         let message = consumer.poll(std::time::Duration::from_secs(20)).expect("in time").expect("a record");
         let headers = message.headers().expect("headers");
-        assert_eq!(headers.count(), 2);
-        assert_eq!((headers.get(0).key, headers.get(0).value), ("t", Some(&record.append_time.0.to_le_bytes()[..])));
-        assert_eq!((headers.get(1).key, headers.get(1).value), ("traceparent", Some(PARENT.as_bytes())));
+        let time = record.append_time.0.to_le_bytes();
+        let expect = [Some(("t", &time[..])), trace.map(|trace| ("traceparent", trace.as_bytes()))];
+        let found: Vec<_> = headers.iter().map(|header| (header.key, header.value.expect("a value"))).collect();
+        assert_eq!(found, expect.into_iter().flatten().collect::<Vec<_>>());
     }
 }
