@@ -10,6 +10,7 @@ use corral_domain::limits::{LOG_APPEND_WAIT_MS_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_event_log::LogError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::company::Patience;
 use crate::group::Waiting;
 
 /// What an append costs in the queue beside its records' bytes, so that empty records are bounded too.
@@ -107,20 +108,25 @@ impl Queue {
         self.lock().waiting.len()
     }
 
-    /// Waits until `count` requests wait, or for as long as `patience` has for those that do.
+    /// Waits until `count` requests wait, or for as long as `patience` has with those that do.
     #[allow(
         clippy::disallowed_methods,
         reason = "a wait for callers is over when it is over, whatever the log's clock says"
     )]
-    pub(crate) fn gather(&self, count: usize, patience: impl Fn(usize) -> Duration) {
+    pub(crate) fn gather(&self, count: usize, patience: impl Fn(usize) -> Patience) {
         let began = Instant::now();
         let mut inner = self.lock();
-        while inner.waiting.len() < count && !inner.closed {
-            let left = patience(inner.waiting.len()).saturating_sub(began.elapsed());
+        let (mut came, mut last) = (inner.waiting.len(), began);
+        while came < count && !inner.closed {
+            let Patience { all, next } = patience(came);
+            let left = all.saturating_sub(began.elapsed()).min(next.saturating_sub(last.elapsed()));
             if left.is_zero() {
                 return;
             }
             inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            if inner.waiting.len() > came {
+                (came, last) = (inner.waiting.len(), Instant::now());
+            }
         }
     }
 

@@ -168,7 +168,7 @@ impl Writer {
     }
 
     fn fill(&mut self, group: &mut Group, first: Waiting) {
-        let beside = self.company.expected() - 1;
+        let beside = self.company.hope() - 1;
         if beside > 0 {
             self.queue.gather(beside, |waiting| self.company.patience(waiting + 1));
         }
