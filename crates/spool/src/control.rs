@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::item_file::ItemFile;
+use crate::later::Later;
 use crate::layout::{FileHeader, ItemHeader};
 
 /// A control file is followed by the next at this size.
@@ -26,12 +28,14 @@ pub(crate) struct Control {
     /// The first error, until somebody asks: items stay in memory and are sent all the same.
     pub(crate) failure: Option<std::io::Error>,
     pub(crate) dirty: bool,
+    /// Where a thread writes.
+    pub(crate) later: Option<Arc<Later>>,
 }
 
 impl Control {
     /// `base`: the ring's path without its extension.
     pub(crate) fn new(base: PathBuf) -> Self {
-        Self { base, files: Vec::new(), bytes: 0, next_number: 1, failure: None, dirty: false }
+        Self { base, files: Vec::new(), bytes: 0, next_number: 1, failure: None, dirty: false, later: None }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -51,7 +55,7 @@ impl Control {
             let number = self.next_number;
             self.next_number += 1;
             let path = self.base.with_extension(format!("control-{number:06}"));
-            let file = ItemFile::create(path, FileHeader { number, ring_position: 0 })?;
+            let file = ItemFile::create(path, FileHeader { number, ring_position: 0 }, self.later.as_ref())?;
             self.files.push(ControlFile { file, last: HashMap::new() });
         }
         let Some(last) = self.files.last_mut() else { return Ok(()) };
@@ -83,8 +87,12 @@ impl Control {
         self.files = kept;
     }
 
-    pub(crate) fn current(&self) -> Option<std::sync::Arc<std::fs::File>> {
-        self.files.last().map(|last| last.file.file())
+    pub(crate) fn current(&self) -> Option<Arc<std::fs::File>> {
+        self.files.last().and_then(|last| last.file.file())
+    }
+
+    pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = &mut ItemFile> {
+        self.files.iter_mut().map(|file| &mut file.file)
     }
 
     /// Takes over an ended process's file and gives its items to `each`.

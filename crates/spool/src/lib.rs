@@ -15,13 +15,15 @@
 //!
 //! Several writers (openings of runs) share a spool; an item names its writer by a number of the spool's own.
 //! `layout` has the bytes. Everything lies under one short lock; nothing waits on a device while holding it, save the
-//! plain write of an overflow or control item into the page cache.
+//! plain write of an overflow or control item into a local disk's page cache: where the ring is not mapped (a network's file
+//! system), a thread makes, writes and removes all files (`later`).
 
 mod control;
 mod error;
 mod extent;
 mod fork;
 mod item_file;
+mod later;
 mod layout;
 mod overflow;
 mod reader;

@@ -3,6 +3,7 @@
 use crate::error::SpoolError;
 use crate::extent::{Place, Spot};
 use crate::item_file::ItemFile;
+use crate::later::LATER_BYTES_MAX;
 use crate::layout::{FILE_HEADER_BYTES, FileHeader, ItemHeader, KIND_DROPPED};
 use crate::overflow::OverflowFile;
 use crate::ring::Found;
@@ -83,6 +84,9 @@ impl Inner {
     pub(crate) fn append_overflow(&mut self, header: ItemHeader, payload: &[u8]) -> Result<Spot, SpoolError> {
         let salt = self.header.salt;
         let file_bytes = self.options.overflow_file_bytes;
+        if self.later.as_ref().is_some_and(|later| later.bytes() > LATER_BYTES_MAX) {
+            return self.append_dropping(header, payload);
+        }
         if !matches!(self.extents.list.back(), Some(last) if matches!(&last.place, Place::File(file) if file.file.end() < file_bytes))
         {
             while self.extents.overflow_bytes() + file_bytes > self.options.overflow_bytes_max.max(2 * file_bytes) {
@@ -90,7 +94,7 @@ impl Inner {
             }
             let number = self.next_file;
             let path = self.base.with_extension(format!("over-{number:06}"));
-            match ItemFile::create(path, FileHeader { number, ring_position: self.ring.head }) {
+            match ItemFile::create(path, FileHeader { number, ring_position: self.ring.head }, self.later.as_ref()) {
                 Ok(file) => {
                     self.next_file += 1;
                     let end = file.end();

@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::error::SpoolError;
 use crate::extent::{Extents, Place, Spot};
 use crate::fork;
+use crate::later::Later;
 use crate::layout::{
     CLIENT_KINDS_MAX, DATA_AT, Header, ITEM_PAYLOAD_BYTES_MAX, ItemHeader, KIND_DONE, KIND_GAP, KIND_WRITER, Owner,
     PAGE_BYTES, SLOTS_MAX, item_size,
@@ -84,6 +85,8 @@ pub(crate) struct Inner {
     pub(crate) adopted: bool,
     /// Writers of an adopted ring that have items and no identity any more.
     pub(crate) nameless: Vec<u32>,
+    /// Where the ring is not mapped: what the thread writes.
+    pub(crate) later: Option<Arc<Later>>,
     /// `close` was called: its files may be gone.
     pub(crate) closed: bool,
 }
@@ -91,25 +94,7 @@ pub(crate) struct Inner {
 impl Spool {
     /// Makes and locks a new ring. `id` is 16 random bytes, `salt` 4 more.
     pub fn create(options: Options, owner: Owner, id: [u8; 16], salt: u32) -> Result<Self, SpoolError> {
-        make_dir(&options.dir).map_err(SpoolError::io("make the directory"))?;
-        let capacity =
-            options.ring_bytes.saturating_sub(DATA_AT + PAGE_BYTES).max(item_size(ITEM_PAYLOAD_BYTES_MAX)) & !7;
-        let header = Header {
-            salt,
-            id,
-            capacity: capacity as u64,
-            pid: std::process::id(),
-            host: host(),
-            boot_id: boot_id(),
-            owner,
-        };
-        let name: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        let base = options.dir.join(name);
-        let path = base.with_extension("ring");
-        let region = Region::create(&path, Ring::file_bytes(capacity as u64), options.may_map)?;
-        let mut inner = Inner::new(options, base, header, region);
-        inner.extents.push(Place::Ring, 0, 0);
-        inner.write_header()?;
+        let (inner, path) = Inner::create(options, owner, id, salt)?;
         Self::over(inner, path)
     }
 
@@ -267,6 +252,9 @@ impl Spool {
                 overflow.file.remove();
             }
         }
+        if let Some(later) = &inner.later {
+            later.remove_doomed();
+        }
         std::fs::remove_file(&self.path).map_err(SpoolError::io("unlink"))?;
         Ok(true)
     }
@@ -301,8 +289,43 @@ impl Inner {
             meta_dirty: true,
             adopted: false,
             nameless: Vec::new(),
+            later: None,
             closed: false,
         }
+    }
+
+    /// Makes and locks a ring; its thread is not there yet.
+    pub(crate) fn create(
+        options: Options,
+        owner: Owner,
+        id: [u8; 16],
+        salt: u32,
+    ) -> Result<(Self, PathBuf), SpoolError> {
+        make_dir(&options.dir).map_err(SpoolError::io("make the directory"))?;
+        let capacity =
+            options.ring_bytes.saturating_sub(DATA_AT + PAGE_BYTES).max(item_size(ITEM_PAYLOAD_BYTES_MAX)) & !7;
+        let header = Header {
+            salt,
+            id,
+            capacity: capacity as u64,
+            pid: std::process::id(),
+            host: host(),
+            boot_id: boot_id(),
+            owner,
+        };
+        let name: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let base = options.dir.join(name);
+        let path = base.with_extension("ring");
+        let region = Region::create(&path, Ring::file_bytes(capacity as u64), options.may_map)?;
+        let mut inner = Self::new(options, base, header, region);
+        inner.extents.push(Place::Ring, 0, 0);
+        if !inner.ring.region.is_mapped() {
+            let later = Arc::<Later>::default();
+            inner.control.later = Some(later.clone());
+            inner.later = Some(later);
+        }
+        inner.write_header()?;
+        Ok((inner, path))
     }
 
     /// The copy at the end first: one of the two is whole at any moment.
@@ -321,7 +344,7 @@ impl Inner {
         found.map(Box::as_mut).ok_or(SpoolError::NoSuchWriter(index))
     }
 
-    fn open_writer(&mut self, identity: WriterIdentity) -> Result<WriterIndex, SpoolError> {
+    pub(crate) fn open_writer(&mut self, identity: WriterIdentity) -> Result<WriterIndex, SpoolError> {
         if self.closed || self.adopted {
             return Err(SpoolError::Damaged("it is closed"));
         }
@@ -342,7 +365,13 @@ impl Inner {
     }
 
     #[inline]
-    fn append(&mut self, index: u32, kind: u8, length: usize, fill: impl FnOnce(&mut [u8])) -> Result<u64, SpoolError> {
+    pub(crate) fn append(
+        &mut self,
+        index: u32,
+        kind: u8,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<u64, SpoolError> {
         if length > ITEM_PAYLOAD_BYTES_MAX || kind > CLIENT_KINDS_MAX {
             return Err(SpoolError::ItemTooLarge { bytes: length, max: ITEM_PAYLOAD_BYTES_MAX });
         }
@@ -377,7 +406,12 @@ impl Inner {
         Slot::set_last(self.ring.slot(slot), seq);
     }
 
-    fn append_control(&mut self, index: u32, kind: u8, make: impl FnOnce(u64) -> Vec<u8>) -> Result<u64, SpoolError> {
+    pub(crate) fn append_control(
+        &mut self,
+        index: u32,
+        kind: u8,
+        make: impl FnOnce(u64) -> Vec<u8>,
+    ) -> Result<u64, SpoolError> {
         let max = self.options.control_bytes_max;
         if self.control.bytes() > max {
             return Err(SpoolError::Limit { what: "control files, bytes", max });
@@ -402,7 +436,7 @@ impl Inner {
         Ok(seq)
     }
 
-    fn ack(&mut self, index: u32, seq: u64, log_epoch: u32) -> Result<(), SpoolError> {
+    pub(crate) fn ack(&mut self, index: u32, seq: u64, log_epoch: u32) -> Result<(), SpoolError> {
         let writer = self.writer_mut(index)?;
         // Another epoch's acknowledgement counts from anew.
         if seq <= writer.acked_seq && log_epoch == writer.acked_epoch {
@@ -449,4 +483,4 @@ fn boot_id() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

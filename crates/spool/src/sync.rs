@@ -1,5 +1,5 @@
 //! A thread that makes the spool durable each second: what bounds the loss of a power cut. Where the ring is not mapped it
-//! writes it to its file, more often, as that is what bounds the loss of a kill.
+//! writes it and the other files, more often, as that is what bounds the loss of a kill.
 
 use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::extent::Place;
+use crate::later;
 use crate::layout::DATA_AT;
 use crate::region::SyncFile;
 use crate::spool::Inner;
@@ -44,9 +45,12 @@ impl SyncThread {
             let _ = File::open(dir).and_then(|dir| dir.sync_all());
             let (stopped, wake) = &*theirs;
             let mut stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-            while !*stopped {
-                stopped = wake.wait_timeout(stopped, every).unwrap_or_else(PoisonError::into_inner).0;
-                if !syncer.round(mapped) {
+            loop {
+                if !*stopped {
+                    stopped = wake.wait_timeout(stopped, every).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                // One round comes after the word to stop, also where that came before this thread had begun.
+                if !syncer.round(mapped) || *stopped {
                     return;
                 }
             }
@@ -76,13 +80,18 @@ impl Syncer {
     /// False when the spool is gone.
     fn round(&mut self, mapped: bool) -> bool {
         let Some(inner) = self.inner.upgrade() else { return false };
+        let later = inner.lock().unwrap_or_else(PoisonError::into_inner).later.clone();
+        let mut ok = later.is_none() || later::write_all(&inner).is_ok();
         let (files, ring_dirty) = self.dirty(&inner);
-        let mut ok = mapped || !ring_dirty || self.copy(&inner).is_ok();
+        ok &= mapped || !ring_dirty || self.copy(&inner).is_ok();
         if ring_dirty {
             ok &= self.ring.sync().is_ok();
         }
         for file in files {
             ok &= file.sync_data().is_ok();
+        }
+        if let Some(later) = later {
+            later.remove_doomed();
         }
         if !ok {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +107,7 @@ impl Syncer {
             files.extend(inner.control.current());
         }
         if let Some(Place::File(file)) = inner.extents.list.back().map(|last| &last.place) {
-            files.push(file.file.file());
+            files.extend(file.file.file());
         }
         let ring_dirty = inner.ring.head != self.synced_head || inner.meta_dirty;
         self.synced_head = inner.ring.head;
@@ -126,6 +135,8 @@ impl Syncer {
                 piece.extend_from_slice(&inner.ring.region.bytes()[at..at + length as usize]);
                 at
             };
+            // Writers and metrics that these items name.
+            later::write_all(inner)?;
             self.ring.write_at(&piece, at as u64)?;
             self.copied += piece.len() as u64;
         }
@@ -136,6 +147,7 @@ impl Syncer {
             let end = bytes.len() - crate::layout::PAGE_BYTES;
             (bytes[..DATA_AT].to_vec(), bytes[end..].to_vec(), end)
         };
+        later::write_all(inner)?;
         self.ring.write_at(&back, end as u64)?;
         self.ring.write_at(&front, 0)
     }
