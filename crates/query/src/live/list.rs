@@ -1,6 +1,7 @@
 //! Live lists and the live run: asked again when nudged, and only what differs from what was sent goes out.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use corral_domain::{Micros, OrganizationId};
 
@@ -30,6 +31,13 @@ fn changes<T: Clone + PartialEq, K: PartialEq>(before: &[T], now: &[T], key: imp
         return None;
     }
     Some(before.iter().zip(now).filter(|(a, b)| a != b).map(|(_, b)| b.clone()).collect())
+}
+
+/// What of `now` is new or differs; `None` if something of `before` is gone.
+fn changed<T: Clone + PartialEq, K: Hash + Eq>(before: &[T], now: &[T], key: impl Fn(&T) -> K) -> Option<Vec<T>> {
+    let mut known: HashMap<K, &T> = before.iter().map(|one| (key(one), one)).collect();
+    let changed = now.iter().filter(|one| known.remove(&key(one)) != Some(one)).cloned().collect();
+    known.is_empty().then_some(changed)
 }
 
 type Made = Result<Option<(bool, Body)>, QueryError>;
@@ -90,16 +98,15 @@ impl LiveRun {
         let Some(before) = before.filter(|before| !first && before.run.take == now.run.take) else {
             return Ok(Some((true, Body::Run(Box::new(now)))));
         };
-        if before.metrics.iter().any(|old| !now.metrics.iter().any(|metric| metric.name == old.name)) {
+        let metrics = changed(&before.metrics, &now.metrics, |metric| metric.name.clone());
+        let writers = changed(&before.writers, &now.writers, |writer| (writer.writer, writer.epoch));
+        let (Some(metrics), Some(writers)) = (metrics, writers) else {
             return Ok(Some((true, Body::Run(Box::new(now)))));
-        }
-        let known: HashMap<&str, _> = before.metrics.iter().map(|metric| (metric.name.as_str(), metric)).collect();
-        let metrics: Vec<_> =
-            now.metrics.iter().filter(|metric| known.get(metric.name.as_str()) != Some(metric)).cloned().collect();
-        if metrics.is_empty() && before.run == now.run && before.writers == now.writers {
+        };
+        if metrics.is_empty() && writers.is_empty() && before.run == now.run {
             return Ok(None);
         }
-        Ok(Some((false, Body::Run(Box::new(RunAnswer { metrics, ..now })))))
+        Ok(Some((false, Body::Run(Box::new(RunAnswer { metrics, writers, ..now })))))
     }
 
     pub(super) fn next_change(&self) -> Option<Micros> {
