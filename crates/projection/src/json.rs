@@ -1,5 +1,6 @@
 //! Scalars as JSON text that comes back exactly: integers in full, floats in their shortest form with a point or an
-//! exponent, non-finite ones as the strings "NaN", "Infinity" and "-Infinity".
+//! exponent, non-finite ones as the strings "NaN", "Infinity" and "-Infinity". A text of such content has its first
+//! character escaped (`"\u004eaN"`): any reader of JSON finds the text, and who looks at the spelling knows them apart.
 
 use std::fmt::Write;
 
@@ -42,8 +43,12 @@ fn put(value: &Scalar, out: &mut String) {
 
 fn put_text(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
+    let number = matches!(text, "NaN" | "Infinity" | "-Infinity");
+    for (i, c) in text.chars().enumerate() {
         match c {
+            c if number && i == 0 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             c if c < ' ' || c == '\u{7f}' => {

@@ -53,6 +53,13 @@ impl SortKey {
         }
     }
     pub(crate) fn of_json(text: &str) -> Self {
+        // How non-finite numbers are spelled; a text of that content is spelled otherwise.
+        match text {
+            "\"NaN\"" => return Self::NotANumber,
+            "\"Infinity\"" => return Self::of_float(f64::INFINITY),
+            "\"-Infinity\"" => return Self::of_float(f64::NEG_INFINITY),
+            _ => {}
+        }
         match serde_json::from_str(text) {
             Ok(serde_json::Value::Null) => Self::Missing,
             Ok(serde_json::Value::Bool(v)) => Self::Number(Number::whole(u8::from(v))),
@@ -62,13 +69,7 @@ impl SortKey {
                 (_, _, Some(v)) => Self::of_float(v),
                 _ => Self::Text(text.to_owned()),
             },
-            // How non-finite numbers are spelled in JSON.
-            Ok(serde_json::Value::String(v)) => match v.as_str() {
-                "NaN" => Self::NotANumber,
-                "Infinity" => Self::of_float(f64::INFINITY),
-                "-Infinity" => Self::of_float(f64::NEG_INFINITY),
-                _ => Self::Text(v),
-            },
+            Ok(serde_json::Value::String(v)) => Self::Text(v),
             _ => Self::Text(text.to_owned()),
         }
     }

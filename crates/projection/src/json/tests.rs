@@ -16,5 +16,9 @@ fn every_scalar_has_one_exact_text() {
     check(Scalar::F64(f64::NAN), "\"NaN\"");
     check(Scalar::F64(f64::NEG_INFINITY), "\"-Infinity\"");
     check(Scalar::Text("a\"\\\n\u{0}é".into()), "\"a\\\"\\\\\\u000a\\u0000é\"");
+    check(Scalar::Text("NaN".into()), "\"\\u004eaN\"");
+    check(Scalar::Text("-Infinity".into()), "\"\\u002dInfinity\"");
+    check(Scalar::Text("NaN ".into()), "\"NaN \"");
+    check(Scalar::List(vec![Scalar::F64(f64::NAN), Scalar::Text("NaN".into())]), "[\"NaN\",\"\\u004eaN\"]");
     check(Scalar::List(vec![Scalar::I64(1), Scalar::List(vec![]), Scalar::Null]), "[1,[],null]");
 }

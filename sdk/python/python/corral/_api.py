@@ -1,6 +1,7 @@
 """Questions: projects, runs, and the history of metrics as an Arrow table."""
 
 import json
+import re
 import os
 from collections import namedtuple
 from datetime import datetime, timezone
@@ -21,10 +22,14 @@ def _time(us):
     return None if not us else datetime.fromtimestamp(us / 1e6, timezone.utc)
 
 
+# A number that is not finite is spelled exactly so; a text of that content has its first letter escaped. Inside of another
+# string a quote would have a backslash before it.
+_NUMBER = re.compile(r'(?<![^\[,])"(NaN|-?Infinity)"(?![^\],])')
+
+
 def _exact(text):
     """JSON whose numbers are exact; non-finite ones are strings."""
-    value = json.loads(text)
-    return {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.get(value, value) if isinstance(value, str) else value
+    return json.loads(_NUMBER.sub(r"\1", text))
 
 
 class RunInfo:
