@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError, LogLevel, Sources};
 use crate::local::LocalError;
 use crate::serve::{Running, StartError};
 
+mod cluster;
 mod command;
 
 /// Corral gathers the runs of a machine-learning team in one place.
@@ -42,6 +43,32 @@ enum Command {
     /// Look into the event log
     #[command(subcommand)]
     Log(LogCommand),
+    /// The keyspaces of a CQL cluster: the read store's and the vault's
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// The owner of an organization whose vault several processes share
+    #[command(subcommand)]
+    Owner(OwnerCommand),
+}
+
+#[derive(Subcommand)]
+enum SchemaCommand {
+    /// Make what is missing; needs the rights to create keyspaces and tables
+    Apply(Place),
+    /// Say whether it is what this Corral needs, and change nothing
+    Check(Place),
+}
+
+#[derive(Subcommand)]
+enum OwnerCommand {
+    /// Make the organization and its owner, once, with an admin's key
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// Write the key into a new file (mode 0600) instead of printing it
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -71,9 +98,12 @@ struct Serve {
     /// Peers whose forwarded headers are believed: addresses or networks, separated by commas
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
-    /// What this process does; embedded storage needs all of it in one [default: all]
+    /// What this process does: ingest, projector, query, web; embedded storage needs all of it in one [default: all]
     #[arg(long, value_name = "ROLES")]
     roles: Option<String>,
+    /// A file with a key of corral's form: whose owner is made where a shared vault has none
+    #[arg(long, value_name = "FILE")]
+    bootstrap_key_file: Option<String>,
     /// How much to write to stderr: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -91,6 +121,18 @@ struct Place {
     /// Directory of everything that the server keeps [default: ${XDG_DATA_HOME:-~/.local/share}/corral]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
+    /// The event log: embedded, or kafka://HOST:PORT[,HOST:PORT]/TOPIC[?NAME=VALUE] [default: embedded]
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
+    /// The password of the log's user is in this file
+    #[arg(long, value_name = "FILE")]
+    log_password_file: Option<String>,
+    /// The read store: embedded, or cql://HOST:PORT[,HOST:PORT]/KEYSPACE[?NAME=VALUE] [default: embedded]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// The password of the store's user is in this file
+    #[arg(long, value_name = "FILE")]
+    store_password_file: Option<String>,
 }
 
 /// Why a command failed.
@@ -124,12 +166,24 @@ fn run(command: Command) -> Result<ExitCode, Failed> {
         Command::Rebuild { place, verify } => command::rebuild(&place.load(BTreeMap::new())?, verify),
         Command::Log(LogCommand::Show { place, run }) => command::log_show(&place.load(BTreeMap::new())?, &run),
         Command::Log(LogCommand::Restored(place)) => command::log_restored(&place.load(BTreeMap::new())?),
+        Command::Schema(SchemaCommand::Apply(place)) => cluster::schema(&place.load(BTreeMap::new())?, true),
+        Command::Schema(SchemaCommand::Check(place)) => cluster::schema(&place.load(BTreeMap::new())?, false),
+        Command::Owner(OwnerCommand::Create { place, key_file }) => {
+            cluster::owner_create(&place.load(BTreeMap::new())?, key_file.as_deref())
+        }
     }
 }
 
 impl Place {
     fn load(self, mut flags: BTreeMap<&'static str, String>) -> Result<Config, ConfigError> {
-        flags.extend(self.data_dir.map(|dir| ("data_dir", dir)));
+        let own = [
+            ("data_dir", self.data_dir),
+            ("log", self.log),
+            ("log_password_file", self.log_password_file),
+            ("store", self.store),
+            ("store_password_file", self.store_password_file),
+        ];
+        flags.extend(own.into_iter().filter_map(|(name, text)| Some((name, text?))));
         Config::load(&Sources { env: &|name| std::env::var_os(name), file: self.config, flags })
     }
 }
@@ -140,6 +194,7 @@ fn run_serve(serve: Serve) -> Result<ExitCode, Failed> {
         ("public_url", serve.public_url),
         ("trusted_proxies", serve.trusted_proxies),
         ("roles", serve.roles),
+        ("bootstrap_key_file", serve.bootstrap_key_file),
         ("log_level", serve.log_level),
     ];
     let flags = flags.into_iter().filter_map(|(name, text)| Some((name, text?))).collect();
@@ -163,6 +218,10 @@ fn greet(running: &Running) -> Result<(), Failed> {
     say(&format!("Corral {} listens on {}", env!("CARGO_PKG_VERSION"), running.url()))?;
     if let Some(path) = running.key_written_to() {
         say(&format!("The owner's key is in {}", path.display()))?;
+    }
+    if running.access().is_shared() {
+        // A link for each of many processes would stand in as many logs.
+        return Ok(());
     }
     let link = running.login_link().map_err(|error| Failed::Other(error.into()))?;
     say(&format!("Log in (once, within 15 minutes; `corral login` gives another): {link}"))

@@ -1,7 +1,7 @@
 //! What a server is told: file, environment, flags, in that order of precedence (a later one wins), validated as a whole.
 //!
 //! Each value keeps where it came from, so that an error, and `--print-config`, can say it. There are no secrets among
-//! them.
+//! them: a password comes from a file that is named, or from a variable of its own, which is never printed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,18 +10,38 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use corral_access::HostRules;
+use corral_credentials::Secret;
 
 mod network;
 mod parse;
+#[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "only a cluster's wiring looks into a place"))]
+mod place;
+mod role;
 
 pub(crate) use network::Network;
+pub(crate) use place::{ClusterPlaces, CqlPlace, Places};
+#[cfg(feature = "cluster")]
+pub(crate) use place::{Copies, KafkaLogin, KafkaPlace, Mechanism, TlsFiles};
+pub use role::{Role, Roles};
 
 /// Where the server listens unless told otherwise.
 const LISTEN_DEFAULT: &str = "127.0.0.1:4870";
 
 /// Every setting: its name in the file; the flag is `--` and the name with dashes, the variable `CORRAL_` and the name in
 /// capitals.
-pub(crate) const SETTINGS: [&str; 6] = ["data_dir", "listen", "public_url", "trusted_proxies", "roles", "log_level"];
+pub(crate) const SETTINGS: [&str; 11] = [
+    "data_dir",
+    "listen",
+    "public_url",
+    "trusted_proxies",
+    "roles",
+    "log",
+    "log_password_file",
+    "store",
+    "store_password_file",
+    "bootstrap_key_file",
+    "log_level",
+];
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +73,11 @@ pub struct Config {
     pub hosts: HostRules,
     /// Peers whose forwarded headers are believed.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// What this process does.
+    pub roles: Roles,
+    pub(crate) places: Places,
+    /// The owner's key, where there is no owner yet in a cluster's vault.
+    pub(crate) bootstrap_key_file: Option<PathBuf>,
     pub log_level: LogLevel,
     /// The file where the first start writes the owner's key, and where commands look for one; `None`: nowhere to write.
     pub credentials: Option<PathBuf>,
@@ -111,13 +136,19 @@ impl Config {
         sources: &Sources<'_>,
         mut wrong: Vec<String>,
     ) -> Result<Self, ConfigError> {
+        let log_password = password("log", (&chosen, sources), &mut wrong);
+        let store_password = password("store", (&chosen, sources), &mut wrong);
         let mut check = parse::Check { chosen: &chosen, wrong: &mut wrong };
         let data_dir = check.required("data_dir", "give it, or set HOME", parse::data_dir);
         let listen = check.required("listen", "give it", parse::listen);
         let hosts = check.optional("public_url", parse::public_url);
         let trusted_proxies = check.optional("trusted_proxies", parse::networks).unwrap_or_default();
         let log_level = check.required("log_level", "give it", parse::log_level);
-        check.required("roles", "give it", parse::roles);
+        let roles = check.required("roles", "give it", Roles::parse);
+        let log = check.required("log", "give it", |text| place::log(text, log_password.clone()));
+        let store = check.required("store", "give it", |text| place::store(text, store_password.clone()));
+        let bootstrap_key_file = check.optional("bootstrap_key_file", parse::path);
+        let places = log.zip(store).and_then(|both| check.places(both, roles.as_ref()));
         if let (Some(listen), None) = (listen, &hosts)
             && !listen.ip().is_loopback()
             && !chosen.contains_key("public_url")
@@ -128,13 +159,26 @@ impl Config {
                  which browsers reach it"
             ));
         }
-        let (Some(data_dir), Some(listen), Some(log_level), true) = (data_dir, listen, log_level, wrong.is_empty())
+        let (Some(data_dir), Some(listen), Some(log_level), Some(roles), Some(places), true) =
+            (data_dir, listen, log_level, roles, places, wrong.is_empty())
         else {
             return Err(ConfigError(wrong));
         };
         let (public_url, hosts) = hosts.map_or_else(|| (None, HostRules::default()), |(url, hosts)| (Some(url), hosts));
         let credentials = corral_credentials::default_path(sources.env);
-        Ok(Self { data_dir, listen, public_url, hosts, trusted_proxies, log_level, credentials, chosen })
+        Ok(Self {
+            data_dir,
+            listen,
+            public_url,
+            hosts,
+            trusted_proxies,
+            roles,
+            places,
+            bootstrap_key_file,
+            log_level,
+            credentials,
+            chosen,
+        })
     }
 
     /// The effective configuration as a file that would give it again, with where each value came from.
@@ -194,10 +238,39 @@ fn defaults(env: &dyn Fn(&str) -> Option<OsString>) -> BTreeMap<&'static str, Ch
         ("data_dir", data_dir),
         ("listen", Some(LISTEN_DEFAULT.to_owned())),
         ("roles", Some("all".to_owned())),
+        ("log", Some(place::EMBEDDED.to_owned())),
+        ("store", Some(place::EMBEDDED.to_owned())),
         ("log_level", Some("info".to_owned())),
     ];
     let chosen = |(name, text): (_, Option<String>)| Some((name, Chosen { text: text?, origin: Origin::Default }));
     texts.into_iter().filter_map(chosen).collect()
+}
+
+/// The password of the log's or the store's cluster: from a file that is named, or from a variable of its own.
+fn password(
+    of: &str,
+    (chosen, sources): (&BTreeMap<&'static str, Chosen>, &Sources<'_>),
+    wrong: &mut Vec<String>,
+) -> Option<Secret> {
+    let setting = format!("{of}_password_file");
+    let variable = variable(&format!("{of}_password"));
+    let given = (sources.env)(&variable).filter(|value| !value.is_empty()).map(OsString::into_string);
+    let found = match (chosen.get(setting.as_str()), given) {
+        (None, None) => return None,
+        (Some(_), Some(_)) => Err(format!("{setting}: {variable} is set too; one of them is enough")),
+        (None, Some(Ok(text))) => Ok(text),
+        (None, Some(Err(_))) => Err(format!("{variable}: must be UTF-8")),
+        (Some(Chosen { text, origin }), None) => {
+            let read = std::fs::read_to_string(text);
+            read.map_err(|error| format!("{setting} (from {origin}): {text}: {error}"))
+        }
+    };
+    match found.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
+        Ok(text) if text.is_empty() => wrong.push(format!("{setting}: holds no password")),
+        Ok(text) => return Some(Secret::new(text)),
+        Err(error) => wrong.push(error),
+    }
+    None
 }
 
 /// The file to read. One that was named must be there.

@@ -17,10 +17,10 @@ use crate::wiring::{Log, LogFigures};
 /// What is read when somebody asks; cheap, and asks no dependency.
 pub(crate) struct Figures {
     pub(crate) log: Log,
-    pub(crate) ingest: Arc<IngestDoor>,
+    pub(crate) ingest: Option<Arc<IngestDoor>>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) sessions: Arc<AtomicUsize>,
-    pub(crate) projector: Projector,
+    pub(crate) sessions: Option<Arc<AtomicUsize>>,
+    pub(crate) projector: Option<Projector>,
     pub(crate) rebuilder: Arc<Rebuilder>,
     pub(crate) clock: Clock,
 }
@@ -31,26 +31,30 @@ type OfPartition<'a> = (&'static str, &'static str, &'a dyn Fn(&Status) -> Strin
 impl Figures {
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        let counters = self.ingest.counters();
-        for (name, help, value) in counters.read() {
-            one(&mut out, name, help, value);
+        if let Some(ingest) = &self.ingest {
+            door(&mut out, ingest);
         }
-        reasons(&mut out, "corral_ingest_refused_total", "batches and handshakes refused", &counters.refused());
-        let window = self.ingest.window_bytes();
-        one(&mut out, "corral_ingest_window_bytes", "bytes that were read and are not durable", window);
-        one(&mut out, "corral_ingest_window_bytes_max", "how many there may be", INGEST_WINDOW_BYTES_MAX);
         reasons(&mut out, "corral_requests_refused_total", "requests that did not pass the gate", &self.gate.refused());
-        self.log(&mut out);
-        self.projector(&mut out);
-        let sessions = self.sessions.load(Ordering::Relaxed);
-        one(&mut out, "corral_sessions", "live sessions", sessions);
-        let bytes = self.rebuilder.serving().build.disk_bytes();
-        one(&mut out, "corral_read_store_disk_bytes", "tables and journal of the build that is served", bytes);
+        if let Some(figures) = self.log.figures() {
+            self.log(&mut out, figures);
+        }
+        if let Some(projector) = &self.projector {
+            self.projector(&mut out, projector);
+        }
+        if let Some(sessions) = &self.sessions {
+            one(&mut out, "corral_sessions", "live sessions", sessions.load(Ordering::Relaxed));
+        }
+        let serving = self.rebuilder.serving().build;
+        one(&mut out, "corral_read_store_build", "the build that is served", serving.id.0);
+        if let Some(bytes) = serving.disk_bytes() {
+            let help = "tables and journal of the build that is served";
+            one(&mut out, "corral_read_store_disk_bytes", help, bytes);
+        }
         out
     }
 
-    fn log(&self, out: &mut String) {
-        let LogFigures { appends, records, bytes, syncs, refused, queue_bytes } = self.log.figures();
+    fn log(&self, out: &mut String, figures: LogFigures) {
+        let LogFigures { appends, records, bytes, syncs, refused, queue_bytes } = figures;
         let queue_max = LOG_QUEUE_BYTES_MAX as u64 * u64::from(self.log.handle().identity().partitions);
         for (name, help, value) in [
             ("corral_log_appends_total", "appends acknowledged", appends),
@@ -65,7 +69,7 @@ impl Figures {
         }
     }
 
-    fn projector(&self, out: &mut String) {
+    fn projector(&self, out: &mut String, projector: &Projector) {
         let now = self.clock.now();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed).to_string();
         let figures: [OfPartition<'_>; 9] = [
@@ -81,7 +85,7 @@ impl Figures {
                 u8::from(s.stopped().is_some()).to_string()
             }),
         ];
-        let statuses = self.projector.statuses();
+        let statuses = projector.statuses();
         for (name, help, value) in figures {
             head(out, name, help);
             for (partition, status) in &statuses {
@@ -89,6 +93,16 @@ impl Figures {
             }
         }
     }
+}
+
+fn door(out: &mut String, door: &IngestDoor) {
+    let counters = door.counters();
+    for (name, help, value) in counters.read() {
+        one(out, name, help, value);
+    }
+    reasons(out, "corral_ingest_refused_total", "batches and handshakes refused", &counters.refused());
+    one(out, "corral_ingest_window_bytes", "bytes that were read and are not durable", door.window_bytes());
+    one(out, "corral_ingest_window_bytes_max", "how many there may be", INGEST_WINDOW_BYTES_MAX);
 }
 
 fn one(out: &mut String, name: &str, help: &str, value: impl Display) {

@@ -30,5 +30,5 @@ mod testing;
 mod wiring;
 
 pub use cli::main;
-pub use config::{Config, ConfigError, LogLevel, Sources};
+pub use config::{Config, ConfigError, LogLevel, Role, Roles, Sources};
 pub use serve::{Running, StartError};

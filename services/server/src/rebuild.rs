@@ -8,8 +8,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use corral_domain::limits::COMMIT_RECORDS_MAX;
+use corral_domain::limits::{BUILD_LOOK_MS, COMMIT_RECORDS_MAX};
 use corral_domain::{Offset, Partition, Position};
 use corral_event_log::{EventLog, LogError};
 use corral_projection::policy::Halt;
@@ -35,6 +36,11 @@ pub(crate) enum RebuildError {
         "the build that is served is not what the event log says: {0}; `corral rebuild` without --verify replaces it"
     )]
     Different(Unequal),
+    #[error(
+        "projectors of other processes went on while builds were compared; stop them, or run `corral rebuild` without \
+         --verify"
+    )]
+    Moving,
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -56,29 +62,10 @@ struct Work<'a> {
     log: Arc<dyn EventLog>,
     stores: &'a Stores,
     clock: Clock,
-    tasks: &'a Tasks,
     say: &'a Saying,
 }
 
 impl Work<'_> {
-    async fn create(&self) -> Result<Build, RebuildError> {
-        let stores = self.stores.clone();
-        Ok(self.blocking("make a build", move || stores.create()).await??)
-    }
-
-    async fn switch(&self, build: &Build) -> Result<(), RebuildError> {
-        let (stores, build) = (self.stores.clone(), build.clone());
-        Ok(self.blocking("switch to the new build", move || stores.switch(&build)).await??)
-    }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, RebuildError> {
-        self.tasks.run_blocking(name, work).await.map_err(RebuildError::Work)
-    }
-
     /// Reads the log into `build` up to `until` (or to the tail), from where it stands.
     async fn fill(&self, build: &Build, until: Position) -> Result<(), RebuildError> {
         let plan = Plan {
@@ -111,11 +98,24 @@ impl Work<'_> {
     }
 
     async fn compare(&self, live: &dyn ReadStore, build: &Build) -> Result<(), RebuildError> {
-        let counts = verify(live, &*build.handle()).await.map_err(|unequal| match unequal {
+        let before = self.position(live).await?;
+        let compared = verify(live, &*build.handle()).await;
+        if self.position(live).await? != before {
+            return Err(RebuildError::Moving);
+        }
+        let counts = compared.map_err(|unequal| match unequal {
             Unequal::Unreadable(halt) if !matches!(halt, Halt::Store(StoreError::Damaged(_))) => halt.into(),
             unequal => RebuildError::Different(unequal),
         })?;
         self.say.note(format!("equal: {} rows", counts.rows())).await;
+        Ok(())
+    }
+
+    /// Returns when other processes have seen a switch, so that nobody reads what was served before.
+    async fn others_follow(&self) -> Result<(), RebuildError> {
+        if self.stores.served().await?.is_some() {
+            tokio::time::sleep(Duration::from_millis(3 * BUILD_LOOK_MS)).await;
+        }
         Ok(())
     }
 }
@@ -123,30 +123,28 @@ impl Work<'_> {
 /// Between two lines about a partition.
 const PROGRESS_RECORDS: u64 = 8 * COMMIT_RECORDS_MAX as u64;
 
-/// Rebuilds a directory that no server has open.
+/// Rebuilds a directory that no server has open, or a shared store beside those who project and serve it.
 pub(crate) async fn offline(
     (log, stores): (&Log, &Stores),
     clock: Clock,
-    tasks: &Tasks,
     (check, say): (bool, &Saying),
 ) -> Result<(), RebuildError> {
-    let work = Work { log: log.handle(), stores, clock, tasks, say };
-    let current = stores.clone();
-    let current = work.blocking("open the read store", move || current.current()).await??;
+    let work = Work { log: log.handle(), stores, clock, say };
+    let current = stores.current().await?;
     if let (true, Some(aside)) = (check, &current.set_aside) {
         return Err(RebuildError::SetAside(aside.clone()));
     }
-    let build = work.create().await?;
+    let build = stores.create().await?;
     if check {
         work.fill(&build, work.position(&*current.handle()).await?).await?;
         work.compare(&*current.handle(), &build).await?;
     }
     work.fill(&build, Position::default()).await?;
-    work.switch(&build).await?;
+    stores.switch(&build).await?;
     let (old, number) = (current.id, build.id);
     drop((current, build));
-    let stores = stores.clone();
-    work.blocking("remove the old build", move || stores.remove(old)).await??;
+    work.others_follow().await?;
+    stores.remove(old).await?;
     say.note(format!("build {} is served from now on", number.0)).await;
     Ok(())
 }
@@ -156,8 +154,10 @@ pub(crate) struct Rebuilder {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) stores: Stores,
     pub(crate) current: Arc<CurrentStore>,
-    pub(crate) projector: Projector,
-    pub(crate) engine: Engine,
+    /// `None`: other processes project.
+    pub(crate) projector: Option<Projector>,
+    /// `None`: other processes answer.
+    pub(crate) engine: Option<Engine>,
     pub(crate) tasks: Tasks,
     /// What runners work with: their store is `current`.
     pub(crate) handles: Mutex<Handles>,
@@ -186,8 +186,8 @@ impl Rebuilder {
     pub(crate) async fn run(&self, check: bool, say: &Saying) -> Result<(), RebuildError> {
         let _one = self.busy.try_lock().map_err(|_| RebuildError::Busy)?;
         let clock = self.handles().clock;
-        let work = Work { log: self.log.clone(), stores: &self.stores, clock, tasks: &self.tasks, say };
-        let new = Serving { build: work.create().await?, stop: Shutdown::new() };
+        let work = Work { log: self.log.clone(), stores: &self.stores, clock, say };
+        let new = Serving { build: self.stores.create().await?, stop: Shutdown::new() };
         new.build.keep(&self.tasks, new.stop.clone());
         let told = self.tasks.shutdown(Kind::Door);
         let done = tokio::select! {
@@ -197,9 +197,10 @@ impl Rebuilder {
         let gone = if done.is_ok() { std::mem::replace(&mut *self.lock_serving(), new) } else { new };
         gone.stop.cancel();
         // What still reads it ends first; what is left is removed at the next start.
-        let (stores, id) = (self.stores.clone(), gone.build.id);
+        let id = gone.build.id;
         gone.build.closed().await;
-        if let Err(error) = work.blocking("remove a build", move || stores.remove(id)).await? {
+        work.others_follow().await?;
+        if let Err(error) = self.stores.remove(id).await {
             tracing::warn!(build = id.0, %error, "a build could not be removed");
         }
         done?;
@@ -214,30 +215,65 @@ impl Rebuilder {
     async fn replace(&self, work: &Work<'_>, new: &Serving, check: bool) -> Result<(), RebuildError> {
         // Never above what is served: that is what it is compared with.
         work.fill(&new.build, work.position(&*self.current).await?).await?;
-        let mut resting = Resting { projector: &self.projector, handles: self.handles() };
-        self.projector.pause().await;
+        let mut resting = Resting { projector: self.projector.as_ref(), handles: self.handles() };
+        resting.begin().await;
         work.fill(&new.build, work.position(&*self.current).await?).await?;
         if check {
             work.compare(&*self.current, &new.build).await?;
         }
-        work.switch(&new.build).await?;
-        self.current.switch(new.build.id, new.build.handle());
-        self.engine.forget();
-        resting.handles.build = new.build.id;
-        *self.handles.lock().unwrap_or_else(PoisonError::into_inner) = resting.handles.clone();
+        self.stores.switch(&new.build).await?;
+        self.serve(&new.build, &mut resting);
         Ok(())
+    }
+
+    /// Serves the build that another process has switched to, if one has. False: nobody else can.
+    pub(crate) async fn follow(&self) -> Result<bool, StoreError> {
+        // A rebuild of this process switches by itself.
+        let Ok(_one) = self.busy.try_lock() else { return Ok(true) };
+        let Some(served) = self.stores.served().await? else { return Ok(false) };
+        if served == self.serving().build.id {
+            return Ok(true);
+        }
+        let new = Serving { build: self.stores.current().await?, stop: Shutdown::new() };
+        new.build.keep(&self.tasks, new.stop.clone());
+        let mut resting = Resting { projector: self.projector.as_ref(), handles: self.handles() };
+        resting.begin().await;
+        self.serve(&new.build, &mut resting);
+        drop(resting);
+        tracing::info!(build = new.build.id.0, "another build is served from now on");
+        std::mem::replace(&mut *self.lock_serving(), new).stop.cancel();
+        Ok(true)
+    }
+
+    fn serve(&self, build: &Build, resting: &mut Resting<'_>) {
+        self.current.switch(build.id, build.handle());
+        if let Some(engine) = &self.engine {
+            engine.forget();
+        }
+        resting.handles.build = build.id;
+        *self.handles.lock().unwrap_or_else(PoisonError::into_inner) = resting.handles.clone();
     }
 }
 
 /// Projectors that rest go on when this goes, however a rebuild ends.
 struct Resting<'a> {
-    projector: &'a Projector,
+    projector: Option<&'a Projector>,
     handles: Handles,
+}
+
+impl Resting<'_> {
+    async fn begin(&self) {
+        if let Some(projector) = self.projector {
+            projector.pause().await;
+        }
+    }
 }
 
 impl Drop for Resting<'_> {
     fn drop(&mut self) {
-        self.projector.resume(self.handles.clone());
+        if let Some(projector) = self.projector {
+            projector.resume(self.handles.clone());
+        }
     }
 }
 

@@ -18,13 +18,13 @@ use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
 
-/// What requests reach.
+/// What requests reach, as far as the process has it.
 pub(crate) struct Doors {
-    pub(crate) admin: Admin,
+    pub(crate) admin: Option<Admin>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) ingest: Arc<IngestDoor>,
-    pub(crate) questions: Questions,
-    pub(crate) sessions: Sessions,
+    pub(crate) ingest: Option<Arc<IngestDoor>>,
+    pub(crate) questions: Option<Questions>,
+    pub(crate) sessions: Option<Sessions>,
     pub(crate) ops: Ops,
     pub(crate) tasks: Tasks,
 }
@@ -40,21 +40,40 @@ pub enum RoutesError {
 /// All routes, each with its permission; and what tells gRPC clients whether the server is well.
 pub(crate) async fn routes(doors: &Doors) -> Result<(Routes, HealthReporter), RoutesError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let services = tonic::service::Routes::new(IngestRpc::service(doors.ingest.clone(), doors.tasks.clone()))
-        .add_service(QueryRpc::service(doors.questions.clone()))
-        .add_service(SessionRpc::service(doors.sessions.clone()))
-        .add_service(health_service)
+    let mut services = tonic::service::Routes::new(health_service)
         .add_service(reflection().build_v1().map_err(descriptors)?)
         .add_service(reflection().build_v1alpha().map_err(descriptors)?);
+    // Services that no role of this process has.
+    let mut absent = vec!["/corral.v1.PushService/"];
+    match &doors.ingest {
+        Some(ingest) => services = services.add_service(IngestRpc::service(ingest.clone(), doors.tasks.clone())),
+        None => absent.push("/corral.v1.IngestService/"),
+    }
+    match &doors.questions {
+        Some(questions) => services = services.add_service(QueryRpc::service(questions.clone())),
+        None => absent.push("/corral.v1.QueryService/"),
+    }
+    match &doors.sessions {
+        Some(sessions) => services = services.add_service(SessionRpc::service(sessions.clone())),
+        None => absent.push("/corral.v1.SessionService/"),
+    }
     let services: Router = services.into_axum_router();
 
-    let routes = Routes::new(doors.gate.clone());
-    let routes = login::routes(routes, &doors.gate);
-    let routes = ops::routes(routes, &doors.ops);
-    let routes = api::routes(routes, &doors.questions);
-    let routes = admin::routes(routes, &doors.admin);
-    let routes = socket::routes(routes, &doors.gate, &doors.sessions);
-    let routes = routes.grpc(services, &methods()?)?;
+    let mut routes = ops::routes(Routes::new(doors.gate.clone()), &doors.ops);
+    if let Some(questions) = &doors.questions {
+        routes = api::routes(routes, questions);
+    }
+    if let Some(admin) = &doors.admin {
+        routes = admin::routes(routes, admin);
+    }
+    if let Some(sessions) = &doors.sessions {
+        // Who signs in does so for a page.
+        routes = login::routes(routes, &doors.gate);
+        routes = socket::routes(routes, &doors.gate, sessions);
+    }
+    let mut methods = methods()?;
+    methods.retain(|method| !absent.iter().any(|service| method.starts_with(service)));
+    let routes = routes.grpc(services, &methods)?;
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     Ok((routes, health))
 }

@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use corral_access::{Access, AccessError, Secret};
 use corral_credentials::{Credentials, CredentialsError};
-use corral_domain::Actor;
 use corral_domain::limits::NOT_BEFORE_WAIT_MS_MAX;
-use corral_event_log::LogError;
 use corral_query_service::Questions;
 use corral_read_store::StoreError;
 use corral_tasks::{Clock, Kind, TaskError, Tasks};
@@ -25,27 +23,27 @@ use tokio::net::TcpListener;
 
 use crate::admin::Admin;
 use crate::announce::Announcement;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::front::Front;
 use crate::log_show::LogShow;
-use crate::parts::{Parts, Readiness, keep_access};
+use crate::parts::{Material, Parts, Readiness, keep_access, keep_following, keep_looking};
 use crate::routes::{Doors, RoutesError, routes};
-use crate::wiring::{Build, Log, Stores};
-use crate::{figures, listen};
+use crate::wiring::{Backends, OpenError};
+use crate::{figures, listen, wiring};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("listen: {address} cannot be bound: {source}")]
     Bind { address: SocketAddr, source: io::Error },
-    #[error("data_dir: {0}")]
-    InUse(String),
-    #[error("data_dir: {0}")]
-    Log(LogError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("data_dir: {0}")]
     Store(#[from] StoreError),
     #[error("data_dir: {0}")]
     Access(#[from] AccessError),
+    #[error("bootstrap_key_file: {path}: {reason}", path = .path.display())]
+    Bootstrap { path: PathBuf, reason: String },
     #[error("data_dir: {path}: {source}", path = .path.display())]
     DataDir { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -62,18 +60,9 @@ pub struct Running {
     data_dir: PathBuf,
     access: Arc<Access>,
     tasks: Tasks,
-    owner: Actor,
     routes: Vec<Declared>,
     /// Where the owner's key was written, if this was the first start.
     key_written_to: Option<PathBuf>,
-}
-
-/// What a data directory holds, open.
-struct Opened {
-    log: Log,
-    stores: Stores,
-    build: Build,
-    access: Arc<Access>,
 }
 
 impl Running {
@@ -83,24 +72,24 @@ impl Running {
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let announcement = Announcement::new(address);
-        let opened = open(config, &clock, &tasks).await?;
-        let key_written_to = first_start(config, &opened.access, &announcement)?;
-        let owner = opened.access.organization().ok_or(AccessError::NotStarted)?.owner;
+        let backends = wiring::open(config, &clock, &tasks).await?;
+        let key_written_to = first_start(config, &backends.access, (&announcement, &tasks)).await?;
         let mut running = Self {
             page_url: config.public_url.clone().unwrap_or_else(|| announcement.url.clone()),
             data_dir: config.data_dir.clone(),
-            access: opened.access.clone(),
+            access: backends.access.clone(),
             tasks: tasks.clone(),
             announcement,
-            owner,
             routes: Vec::new(),
             key_written_to,
         };
-        let routes = start_services(config, opened, clock, &tasks, address).await?;
+        let routes = start_services(config, backends, (&clock, &tasks), address).await?;
         running.routes = routes.declared();
         listen::start(listener, (Front::new(config), routes.build()), &tasks);
-        let announced = running.announcement.write(&config.data_dir);
-        announced.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+        if config.places.is_embedded() {
+            let announced = running.announcement.write(&config.data_dir);
+            announced.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+        }
         Ok(running)
     }
 
@@ -130,7 +119,8 @@ impl Running {
 
     /// A link that signs the owner in, once, within a quarter of an hour.
     pub fn login_link(&self) -> Result<String, AccessError> {
-        let token = self.access.login_token(self.owner.clone())?;
+        let owner = self.access.organization().ok_or(AccessError::NotStarted)?.owner;
+        let token = self.access.login_token(owner)?;
         Ok(format!("{}/login#{}", self.page_url, token.expose()))
     }
 
@@ -148,25 +138,26 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Opened, StartError> {
-    let (dir, clock) = (config.data_dir.clone(), clock.clone());
-    let open = move || {
-        // The log first: its lock is the directory's.
-        let log = Log::open(&dir, clock.clone()).map_err(|error| match error {
-            LogError::Unavailable(who) => StartError::InUse(who),
-            error => StartError::Log(error),
-        })?;
-        let stores = Stores::open(&dir)?;
-        let build = stores.current()?;
-        stores.remove_others()?;
-        let access = Arc::new(Access::open(&dir.join("vault"), clock)?);
-        Ok(Opened { log, stores, build, access })
-    };
-    tasks.run_blocking("open the data directory", open).await.map_err(StartError::Work)?
-}
-
-/// Where there is no owner yet: makes one, and writes its key where clients of this machine look for it.
-fn first_start(config: &Config, access: &Access, announcement: &Announcement) -> Result<Option<PathBuf>, AccessError> {
+/// Where there is no owner yet: one process makes one, and writes its key where clients of this machine look for it. Processes
+/// that share a vault make none by themselves, save with a key that they were given.
+async fn first_start(
+    config: &Config,
+    access: &Arc<Access>,
+    (announcement, tasks): (&Announcement, &Tasks),
+) -> Result<Option<PathBuf>, StartError> {
+    if let Some(path) = config.bootstrap_key_file.clone() {
+        let (access, file) = (access.clone(), path.clone());
+        let begin = move || {
+            let key = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+            access.first_start_with(key.trim()).map_err(|error| error.to_string())
+        };
+        let begun = tasks.run_blocking("make the owner", begin).await.map_err(StartError::Work)?;
+        begun.map_err(|reason| StartError::Bootstrap { path, reason })?;
+        return Ok(None);
+    }
+    if access.is_shared() {
+        return Ok(None);
+    }
     let hand_over = |key: &Secret| {
         let path = config.credentials.as_deref().ok_or(CredentialsError::NoPlace)?;
         Credentials::change(path, |credentials| {
@@ -180,34 +171,46 @@ fn first_start(config: &Config, access: &Access, announcement: &Announcement) ->
 
 async fn start_services(
     config: &Config,
-    opened: Opened,
-    clock: Clock,
-    tasks: &Tasks,
+    backends: Backends,
+    (clock, tasks): (&Clock, &Tasks),
     address: SocketAddr,
 ) -> Result<Routes, StartError> {
-    let Opened { log, stores, build, access } = opened;
-    let Parts { log, store, ingest, projector, engine, rebuilder } = Parts::start(log, stores, build, (&clock, tasks));
+    let Backends { log, stores, access, hub, sharing } = backends;
+    let build = stores.current().await?;
+    let material = Material { log, stores, build, hub, sharing };
+    let Parts { log, store, ingest, projector, engine, rebuilder } =
+        Parts::start(material, &config.roles, (clock, tasks));
     keep_access(access.clone(), tasks);
-    let ready = Readiness::start(log.handle(), store.clone(), tasks);
+    keep_looking(access.clone(), tasks);
+    keep_following(rebuilder.clone(), tasks);
+    let ready = Readiness::start((log.handle(), store.clone()), &config.roles, &access, tasks);
     let gate = Arc::new(Gate::new(access.clone(), config.hosts.clone(), address.port()));
-    let questions = Questions::new(engine.clone());
-    let sessions = Sessions { engine, access, tasks: tasks.clone(), clock: clock.clone(), living: Arc::default() };
+    let living = Arc::default();
+    let sessions = |engine| Sessions {
+        engine,
+        access: access.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        living: Arc::clone(&living),
+    };
+    let web = engine.clone().filter(|_| config.roles.has(Role::Web)).map(sessions);
     let log_show = LogShow { log: log.handle(), store, wait_ms_max: NOT_BEFORE_WAIT_MS_MAX };
+    let admin = Admin { rebuilder: rebuilder.clone(), log_show, tasks: tasks.clone() };
     let figures = figures::Figures {
         log,
         ingest: ingest.clone(),
         gate: gate.clone(),
-        sessions: sessions.living.clone(),
-        projector,
-        rebuilder: rebuilder.clone(),
-        clock,
+        sessions: web.is_some().then(|| living.clone()),
+        projector: projector.clone(),
+        rebuilder,
+        clock: clock.clone(),
     };
     let doors = Doors {
-        admin: Admin { rebuilder, log_show, tasks: tasks.clone() },
+        admin: projector.map(|_| admin),
         gate,
         ingest,
-        questions,
-        sessions,
+        questions: engine.map(Questions::new),
+        sessions: web,
         ops: Ops { unready: Arc::new(move || ready.unready()), figures: Arc::new(move || figures.text()) },
         tasks: tasks.clone(),
     };
@@ -224,10 +227,12 @@ async fn start_services(
 /// The routes of a server that does not listen, and its owner's key.
 #[cfg(test)]
 pub(crate) async fn routes_alone(config: &Config, tasks: &Tasks) -> Routes {
-    let opened = open(config, &Clock::system(), tasks).await.expect("a data directory");
+    let clock = Clock::system();
+    let backends = wiring::open(config, &clock, tasks).await.expect("a data directory");
     let address = "127.0.0.1:4870".parse().expect("an address");
-    first_start(config, &opened.access, &Announcement::new(address)).expect("an owner");
-    start_services(config, opened, Clock::system(), tasks, address).await.expect("services")
+    let announcement = Announcement::new(address);
+    first_start(config, &backends.access, (&announcement, tasks)).await.expect("an owner");
+    start_services(config, backends, (&clock, tasks), address).await.expect("services")
 }
 
 #[cfg(test)]

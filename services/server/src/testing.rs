@@ -18,6 +18,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::config::{Config, Sources};
 use crate::serve::{Running, StartError};
+use crate::wiring::{Backends, Log, Stores};
 
 /// A home of its own, with a data directory in it.
 pub(crate) struct Home(pub(crate) tempfile::TempDir);
@@ -37,6 +38,20 @@ impl Home {
 
     pub(crate) async fn start(&self) -> Result<Running, StartError> {
         Running::start(&self.config(), Clock::system(), Tasks::new()).await
+    }
+
+    /// The event log and the builds of a directory that no server has.
+    pub(crate) async fn opened(&self) -> (Log, Stores) {
+        let opened = crate::wiring::open(&self.config(), &Clock::system(), &Tasks::new()).await;
+        let Ok(Backends { log, stores, .. }) = opened else { panic!("the data directory does not open") };
+        (log, stores)
+    }
+
+    /// The builds alone.
+    pub(crate) async fn stores(&self) -> Stores {
+        let (log, stores) = self.opened().await;
+        log.close();
+        stores
     }
 
     /// The owner's key, from where the first start put it.

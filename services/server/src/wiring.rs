@@ -1,56 +1,105 @@
-//! The one place that names a backend: opens what a data directory holds, and hands it on as traits.
+//! The one place that names a backend: opens the event log, the read store and the vault that a configuration names, and
+//! hands them on as traits.
 //!
 //! ```text
-//! <data>/log/          the event log; its lock is the lock of the whole data directory
-//! <data>/read-store/   the builds
-//! <data>/vault/        keys, as hashes
-//! <data>/server.json   who serves it now
+//! embedded   one process has all of it, in a data directory
+//! cluster    several processes share a log on Kafka, a read store and a vault in CQL keyspaces
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corral_domain::{BuildId, LogEpoch};
+use async_trait::async_trait;
+use corral_access::{Access, AccessError};
+use corral_domain::BuildId;
 use corral_event_log::{EventLog, LogError};
 use corral_event_log_embedded::EmbeddedLog;
 pub(crate) use corral_event_log_embedded::Figures as LogFigures;
+use corral_hub::Hub;
+use corral_ownership::Ownership;
 use corral_read_store::{ReadStore, StoreError};
-use corral_read_store_embedded::{Builds, EmbeddedStore};
+use corral_read_store_embedded::EmbeddedStore;
 use corral_tasks::{Clock, Kind, Shutdown, TaskError, Tasks};
 
-/// The event log of a data directory, which this process owns from here on.
+use crate::config::{Config, Places};
+
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "wiring/without.rs"]
+mod cluster;
+mod embedded;
+
+pub(crate) use cluster::{schema_apply, schema_check, vault as shared_vault};
+pub(crate) use embedded::restored;
+
+/// Everything that is kept, open.
+pub(crate) struct Backends {
+    pub(crate) log: Log,
+    pub(crate) stores: Stores,
+    pub(crate) access: Arc<Access>,
+    pub(crate) hub: Hub,
+    pub(crate) sharing: Sharing,
+}
+
+/// Shares the log's partitions out among the processes that project them; called by one that does.
+pub(crate) type Sharing = Box<dyn FnOnce(&Clock, &Tasks) -> Arc<dyn Ownership> + Send>;
+
+/// Why something could not be opened; each begins with the setting to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the data directory.
+    #[error("data_dir: {0}")]
+    InUse(String),
+    #[error("{0}: {1}")]
+    Log(&'static str, LogError),
+    #[error("{0}: {1}")]
+    Store(&'static str, StoreError),
+    #[error("{0}: {1}")]
+    Access(&'static str, AccessError),
+    #[error("{0}")]
+    Work(TaskError),
+    #[cfg(not(feature = "cluster"))]
+    #[error("log, store: this corral was built without clusters (its feature `cluster`)")]
+    WithoutClusters,
+}
+
+pub(crate) async fn open(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Backends, OpenError> {
+    match &config.places {
+        Places::Embedded => embedded::open(&config.data_dir, clock, tasks).await,
+        Places::Cluster(places) => cluster::open(places, clock, tasks).await,
+    }
+}
+
+/// An event log that this process has open.
 #[derive(Clone)]
-pub(crate) struct Log(Arc<EmbeddedLog>);
+pub(crate) enum Log {
+    /// This process owns its directory.
+    Embedded(Arc<EmbeddedLog>),
+    Shared(Arc<dyn EventLog>),
+}
 
 impl Log {
-    /// Blocks: every batch is looked at. [`LogError::Unavailable`]: somebody else has the directory.
-    pub(crate) fn open(data_dir: &Path, clock: Clock) -> Result<Self, LogError> {
-        let clock = Arc::new(move || clock.now());
-        Ok(Self(Arc::new(EmbeddedLog::open_dir(&data_dir.join("log"), clock)?)))
-    }
-
-    /// Says that the directory was put back from a backup; its read models are made anew by the next start. Blocks.
-    pub(crate) fn restored(data_dir: &Path, clock: Clock) -> Result<LogEpoch, LogError> {
-        let forget = || match std::fs::remove_dir_all(data_dir.join("read-store")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-        let clock: corral_event_log::Clock = Arc::new(move || clock.now());
-        Ok(EmbeddedLog::restored_dir(&data_dir.join("log"), &clock, forget)?.log_epoch)
-    }
-
     pub(crate) fn handle(&self) -> Arc<dyn EventLog> {
-        self.0.clone()
+        match self {
+            Self::Embedded(log) => log.clone(),
+            Self::Shared(log) => log.clone(),
+        }
     }
 
-    pub(crate) fn figures(&self) -> LogFigures {
-        self.0.figures()
+    /// Of a log whose writer is in this process.
+    pub(crate) fn figures(&self) -> Option<LogFigures> {
+        match self {
+            Self::Embedded(log) => Some(log.figures()),
+            Self::Shared(_) => None,
+        }
     }
 
     /// Ends the process once a sync has failed, and closes the log when nobody appends any more.
     pub(crate) fn keep(&self, tasks: &Tasks) {
-        let (log, told, own) = (self.0.clone(), tasks.shutdown(Kind::Storage), tasks.clone());
+        let Self::Embedded(log) = self else { return };
+        let (log, told, own) = (log.clone(), tasks.shutdown(Kind::Storage), tasks.clone());
         tasks.spawn("event log", Kind::Storage, async move {
             tokio::select! {
                 reason = log.poisoned() => return Err(TaskError::from(format!("the event log failed: {reason}"))),
@@ -60,15 +109,37 @@ impl Log {
         });
     }
 
-    /// Finishes what waits and gives the directory back; blocks.
+    /// Finishes what waits and gives a directory back; blocks.
     pub(crate) fn close(&self) {
-        self.0.close();
+        if let Self::Embedded(log) = self {
+            log.close();
+        }
     }
 }
 
-/// The builds of a data directory; its lock must be held.
-#[derive(Clone)]
-pub(crate) struct Stores(Builds);
+/// The builds of the read models.
+#[async_trait]
+pub(crate) trait StoreKeeper: Send + Sync + 'static {
+    /// The build that is served; an embedded one that does not open was set aside, and this one is empty.
+    async fn current(&self) -> Result<Build, StoreError>;
+
+    /// Which one that is, where other processes may switch; `None`: nobody else can.
+    async fn served(&self) -> Result<Option<BuildId>, StoreError>;
+
+    /// An empty build beside the one that is served.
+    async fn create(&self) -> Result<Build, StoreError>;
+
+    /// From now on, and after every start, this one is served.
+    async fn switch(&self, build: &Build) -> Result<(), StoreError>;
+
+    /// Removes a build that nobody reads any more.
+    async fn remove(&self, build: BuildId) -> Result<(), StoreError>;
+
+    /// What is done about a build that is found damaged. True: the next start makes another, so this process should end.
+    fn condemn(&self, build: BuildId, reason: &str) -> Result<bool, StoreError>;
+}
+
+pub(crate) type Stores = Arc<dyn StoreKeeper>;
 
 /// One build, open.
 #[derive(Clone)]
@@ -76,63 +147,32 @@ pub(crate) struct Build {
     pub(crate) id: BuildId,
     /// Where the build went that was to be served and did not open; this one is empty then.
     pub(crate) set_aside: Option<PathBuf>,
-    store: Arc<EmbeddedStore>,
+    store: OpenStore,
+}
+
+#[derive(Clone)]
+enum OpenStore {
+    Embedded(Arc<EmbeddedStore>),
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there is no other"))]
+    Shared(Arc<dyn ReadStore>),
 }
 
 /// How long what still reads a build that was replaced may keep it open.
 const CLOSE_WAIT_MS_MAX: u64 = 10_000;
 const CLOSE_LOOK_MS: u64 = 20;
 
-impl Stores {
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Builds::open(data_dir)?))
-    }
-
-    /// The build that is served; one that does not open was set aside, and this one is empty.
-    pub(crate) fn current(&self) -> Result<Build, StoreError> {
-        let opened = self.0.open_current()?;
-        Ok(Build { id: opened.build, set_aside: opened.set_aside, store: Arc::new(opened.store) })
-    }
-
-    /// An empty build beside the one that is served.
-    pub(crate) fn create(&self) -> Result<Build, StoreError> {
-        let id = self.0.unused()?;
-        Ok(Build { id, set_aside: None, store: Arc::new(self.0.create(id)?) })
-    }
-
-    /// From now on, and after every start, this one is served.
-    pub(crate) fn switch(&self, build: &Build) -> Result<(), StoreError> {
-        build.store.persist()?;
-        self.0.switch(build.id)
-    }
-
-    /// Says that this build must not be opened again: it is set aside at the next start.
-    pub(crate) fn condemn(&self, build: BuildId, reason: &str) -> Result<(), StoreError> {
-        self.0.condemn(build, reason)
-    }
-
-    pub(crate) fn remove(&self, build: BuildId) -> Result<(), StoreError> {
-        self.0.remove(build)
-    }
-
-    /// Removes what rebuilds have left behind: every build but the one that is served.
-    pub(crate) fn remove_others(&self) -> Result<(), StoreError> {
-        let current = self.0.current()?;
-        for build in self.0.list()?.into_iter().filter(|build| Some(*build) != current) {
-            self.0.remove(build)?;
-        }
-        Ok(())
-    }
-}
-
 impl Build {
     pub(crate) fn handle(&self) -> Arc<dyn ReadStore> {
-        self.store.clone()
+        match &self.store {
+            OpenStore::Embedded(store) => store.clone(),
+            OpenStore::Shared(store) => store.clone(),
+        }
     }
 
-    /// Syncs about once a second until `stop`; its failure ends the process.
+    /// Syncs about once a second until `stop`; its failure ends the process. A shared store syncs by itself.
     pub(crate) fn keep(&self, tasks: &Tasks, stop: Shutdown) {
-        let (store, told) = (self.store.clone(), tasks.shutdown(Kind::Storage));
+        let OpenStore::Embedded(store) = &self.store else { return };
+        let (store, told) = (store.clone(), tasks.shutdown(Kind::Storage));
         tasks.spawn(format!("read store {}", self.id.0), Kind::Storage, async move {
             let stopped = async {
                 tokio::select! {
@@ -151,19 +191,32 @@ impl Build {
     /// Syncs now.
     #[cfg(test)]
     pub(crate) fn store_persisted(&self) {
-        self.store.persist().expect("a sync");
+        if let OpenStore::Embedded(store) = &self.store {
+            store.persist().expect("a sync");
+        }
     }
 
     /// Returns when nobody else has it open any more, or has kept it open for too long.
     pub(crate) async fn closed(self) {
         let mut waited_ms = 0;
-        while Arc::strong_count(&self.store) > 1 && waited_ms < CLOSE_WAIT_MS_MAX {
+        while self.held() > 1 && waited_ms < CLOSE_WAIT_MS_MAX {
             tokio::time::sleep(Duration::from_millis(CLOSE_LOOK_MS)).await;
             waited_ms += CLOSE_LOOK_MS;
         }
     }
 
-    pub(crate) fn disk_bytes(&self) -> u64 {
-        self.store.disk_bytes().unwrap_or_default()
+    fn held(&self) -> usize {
+        match &self.store {
+            OpenStore::Embedded(store) => Arc::strong_count(store),
+            OpenStore::Shared(store) => Arc::strong_count(store),
+        }
+    }
+
+    /// Of a store on a disk of this machine.
+    pub(crate) fn disk_bytes(&self) -> Option<u64> {
+        match &self.store {
+            OpenStore::Embedded(store) => Some(store.disk_bytes().unwrap_or_default()),
+            OpenStore::Shared(_) => None,
+        }
     }
 }

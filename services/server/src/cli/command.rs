@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use corral_access::Access;
 use corral_domain::RunId;
 use corral_event_log::LogError;
 use corral_tasks::{Clock, Kind, Tasks};
@@ -14,9 +13,12 @@ use crate::config::{Config, LogLevel};
 use crate::local::{Local, LocalError};
 use crate::log_show::LogShow;
 use crate::said::{self, Line};
-use crate::wiring::{Log, Stores};
+use crate::wiring::{self, Backends, OpenError};
 
 pub(super) fn login(config: &Config) -> Result<ExitCode, Failed> {
+    if !config.places.is_embedded() {
+        return super::cluster::login(config);
+    }
     let local = local(config)?;
     let said = runtime()?.block_on(local.ask("/api/login-token", String::new()))?;
     let token = serde_json::from_slice::<serde_json::Value>(&said).ok();
@@ -31,12 +33,12 @@ pub(super) fn rebuild(config: &Config, verify: bool) -> Result<ExitCode, Failed>
     super::start_logging(LogLevel::Warn);
     let body = serde_json::to_string(&RebuildRequest { verify }).map_err(other)?;
     runtime()?.block_on(async {
-        let Some(log) = open(config)? else { return listen(&local(config)?, REBUILD, body).await };
-        let stores = Stores::open(&config.data_dir).map_err(other)?;
-        let (tasks, (saying, lines)) = (Tasks::new(), said::channel());
-        let work = tasks.clone();
+        let tasks = Tasks::new();
+        let Some(backends) = open(config, &tasks).await? else { return listen(&local(config)?, REBUILD, body).await };
+        let Backends { log, stores, .. } = backends;
+        let ((saying, lines), work) = (said::channel(), tasks.clone());
         tasks.spawn("rebuild", Kind::Session, async move {
-            let done = crate::rebuild::offline((&log, &stores), Clock::system(), &work, (verify, &saying)).await;
+            let done = crate::rebuild::offline((&log, &stores), Clock::system(), (verify, &saying)).await;
             tell(&saying, done).await;
             work.run_blocking("close the event log", move || log.close()).await
         });
@@ -49,11 +51,12 @@ pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
     let run: RunId = run.parse().map_err(other)?;
     let body = serde_json::to_string(&LogShowRequest { run_id: run.to_string() }).map_err(other)?;
     runtime()?.block_on(async {
-        let Some(log) = open(config)? else { return listen(&local(config)?, LOG_SHOW, body).await };
-        let access = Access::open(&config.data_dir.join("vault"), Clock::system()).map_err(other)?;
+        let tasks = Tasks::new();
+        let Some(backends) = open(config, &tasks).await? else { return listen(&local(config)?, LOG_SHOW, body).await };
+        let Backends { log, stores, access, .. } = backends;
         let organization = access.organization().ok_or_else(|| other("the vault holds no organization yet"))?.id;
-        let build = Stores::open(&config.data_dir).and_then(|stores| stores.current()).map_err(other)?;
-        let (tasks, (saying, lines)) = (Tasks::new(), said::channel());
+        let build = stores.current().await.map_err(other)?;
+        let (saying, lines) = said::channel();
         let show = LogShow { log: log.handle(), store: build.handle(), wait_ms_max: 0 };
         tasks.spawn("log show", Kind::Session, async move {
             match show.show(organization, &run, &saying).await {
@@ -68,7 +71,7 @@ pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
 
 pub(super) fn log_restored(config: &Config) -> Result<ExitCode, Failed> {
     there_is_a_log(config)?;
-    let epoch = Log::restored(&config.data_dir, Clock::system()).map_err(|error| match error {
+    let epoch = wiring::restored(&config.data_dir, &Clock::system()).map_err(|error| match error {
         LogError::Unavailable(who) => other(format!("data_dir: {who}; stop that server first")),
         error => other(error),
     })?;
@@ -76,12 +79,14 @@ pub(super) fn log_restored(config: &Config) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The event log, if no server has it open.
-fn open(config: &Config) -> Result<Option<Log>, Failed> {
-    there_is_a_log(config)?;
-    match Log::open(&config.data_dir, Clock::system()) {
-        Ok(log) => Ok(Some(log)),
-        Err(LogError::Unavailable(_)) => Ok(None),
+/// What is kept, unless a server has it for itself.
+async fn open(config: &Config, tasks: &Tasks) -> Result<Option<Backends>, Failed> {
+    if config.places.is_embedded() {
+        there_is_a_log(config)?;
+    }
+    match wiring::open(config, &Clock::system(), tasks).await {
+        Ok(backends) => Ok(Some(backends)),
+        Err(OpenError::InUse(_)) => Ok(None),
         Err(error) => Err(other(error)),
     }
 }
@@ -120,6 +125,6 @@ fn end(line: &Line) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(line.code.unwrap_or(crate::admin::FAILED)))
 }
 
-fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failed {
+pub(super) fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failed {
     Failed::Other(error.into())
 }

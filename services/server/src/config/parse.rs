@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use corral_access::HostRules;
 
-use super::{Chosen, LogLevel, Network};
+use super::place::{ClusterPlaces, CqlPlace, KafkaPlace, Places};
+use super::{Chosen, LogLevel, Network, Roles};
 
-/// What a process may do; embedded storage has them all in one.
-const ROLES: [&str; 7] = ["ingest", "command", "projector", "query", "web", "archiver", "automation"];
 const PROXIES_COUNT_MAX: usize = 64;
 
 /// Checks setting after setting and gathers what is wrong.
@@ -43,6 +42,38 @@ impl Check<'_> {
     }
 }
 
+impl Check<'_> {
+    /// Log and store, as one: both embedded, in a process with every role, or both in clusters.
+    pub(super) fn places(
+        &mut self,
+        (log, store): (Option<KafkaPlace>, Option<CqlPlace>),
+        roles: Option<&Roles>,
+    ) -> Option<Places> {
+        let origin = |name: &str| self.chosen.get(name).map(|chosen| chosen.origin.to_string()).unwrap_or_default();
+        let why = match (log, store) {
+            (Some(log), Some(store)) => return Some(Places::Cluster(Box::new(ClusterPlaces { log, store }))),
+            (None, None) if roles.is_none_or(Roles::is_all) => return Some(Places::Embedded),
+            (None, None) => format!(
+                "roles (from {}): the event log and the read store are embedded, which one process owns: it must have \
+                 every role (`all`)",
+                origin("roles")
+            ),
+            (Some(_), None) => format!(
+                "store (from {}): is embedded, but the log is on Kafka: other processes would not see what this one \
+                 projects; give cql://… too",
+                origin("store")
+            ),
+            (None, Some(_)) => format!(
+                "log (from {}): is embedded, but the store is in a cluster: the lock of a data directory keeps no other \
+                 log away from its keyspace; give kafka://… too",
+                origin("log")
+            ),
+        };
+        self.wrong.push(why);
+        None
+    }
+}
+
 /// A text, or a list of texts as one with commas.
 pub(super) fn text_of(value: &toml::Value) -> Option<String> {
     match value {
@@ -57,6 +88,10 @@ pub(super) fn text_of(value: &toml::Value) -> Option<String> {
 
 pub(super) fn data_dir(text: &str) -> Result<PathBuf, String> {
     std::path::absolute(text).map_err(|_| "must be a directory's path".to_owned())
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    std::path::absolute(text).map_err(|_| "must be a file's path".to_owned())
 }
 
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -89,16 +124,4 @@ pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
     let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
     let found = levels.into_iter().find(|level| level.name() == text);
     found.ok_or_else(|| format!("`{}` must be error, warn, info, debug or trace", text.escape_debug()))
-}
-
-pub(super) fn roles(text: &str) -> Result<(), String> {
-    let names: Vec<&str> = text.split(',').map(str::trim).collect();
-    if let Some(unknown) = names.iter().find(|name| **name != "all" && !ROLES.contains(name)) {
-        return Err(format!("`{}` must be all, or some of {}", unknown.escape_debug(), ROLES.join(", ")));
-    }
-    if names.contains(&"all") || ROLES.iter().all(|role| names.contains(role)) {
-        return Ok(());
-    }
-    Err("the event log and the read store are embedded, which one process owns: it must have every role (`all`)"
-        .to_owned())
 }

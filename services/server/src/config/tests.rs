@@ -104,8 +104,91 @@ fn a_part_of_the_roles_is_refused_with_the_reason() {
         .flag("roles", "ingest")
         .check_refused(&["roles (from flag --roles): the event log and the read store"]);
     Given::new("").flag("roles", "baker").check_refused(&["`baker` must be all, or some of ingest"]);
-    let every = "ingest, command,projector,query,web,archiver,automation";
-    Given::new("").flag("roles", every).load().unwrap();
+    let config = Given::new("").flag("roles", "ingest, projector,query,web").load().unwrap();
+    assert!(config.places.is_embedded() && Role::ALL.iter().all(|role| config.roles.has(*role)));
+}
+
+const LOG: &str = "kafka://k1:9092,k2:9092/telemetry";
+const STORE: &str = "cql://c1:9042/corral";
+
+fn cluster() -> Given {
+    Given::new("").flag("log", LOG).flag("store", STORE)
+}
+
+fn places(given: &Given) -> ClusterPlaces {
+    match given.load().unwrap().places {
+        Places::Cluster(places) => *places,
+        Places::Embedded => panic!("it is a cluster"),
+    }
+}
+
+#[test]
+fn a_cluster_takes_any_roles_and_no_half_of_it_is_embedded() {
+    for roles in ["ingest", "projector", "query,web", "all"] {
+        let config = cluster().flag("roles", roles).load().unwrap();
+        assert_eq!(config.roles.has(Role::Ingest), ["ingest", "all"].contains(&roles), "{roles}");
+    }
+    Given::new("").flag("log", LOG).check_refused(&["store (from default): is embedded, but the log is on Kafka"]);
+    Given::new("").env("CORRAL_STORE", STORE).check_refused(&["log (from default): is embedded, but the store is in"]);
+}
+
+#[test]
+fn a_place_says_how_it_is_reached() {
+    let found = places(&cluster());
+    assert_eq!((found.log.brokers.as_str(), found.log.topic.as_str()), ("k1:9092,k2:9092", "telemetry"));
+    assert_eq!((found.store.keyspace.as_str(), found.store.vault.as_str()), ("corral", "corral_vault"));
+    assert!(found.log.tls.is_none() && found.store.login.is_none());
+    let log = format!("{LOG}?partitions=4&replicas=1&create_topics=false&ca=/ca.pem&sasl=scram-sha-512&user=corral");
+    let store = format!("{STORE}?vault=keys&datacenter=dc1&replication=dc1:3,dc2:1&user=corral&certificate=/c&key=/k");
+    let given = Given::new("").flag("log", &log).flag("store", &store);
+    let secret = given.home.path().join("secret");
+    std::fs::write(&secret, "hunter2\n").unwrap();
+    let given = given.env("CORRAL_LOG_PASSWORD", "hunter1").flag("store_password_file", secret.to_str().unwrap());
+    let found = places(&given);
+    assert_eq!((found.log.partitions, found.log.replicas, found.log.create_topics), (Some(4), Some(1), Some(false)));
+    assert!(found.log.tls.is_some_and(|tls| tls.ca == Some("/ca.pem".into()) && tls.identity.is_none()));
+    let Some(KafkaLogin::Password { mechanism: Mechanism::ScramSha512, user, password }) = found.log.login else {
+        panic!("it has a login")
+    };
+    assert_eq!((user.as_str(), password.expose()), ("corral", "hunter1"));
+    assert!(matches!(found.store.replication, Some(Copies::Datacenters(each)) if each.len() == 2));
+    assert!(found.store.login.is_some_and(|(user, password)| user == "corral" && password.expose() == "hunter2"));
+    // Neither is shown by what prints a configuration.
+    let config = given.load().unwrap();
+    for text in [config.print(), format!("{config:?}")] {
+        assert!(!text.contains("hunter"), "{text}");
+    }
+    assert!(config.print().contains("store_password_file = "));
+}
+
+#[test]
+fn what_is_wrong_with_a_place_is_named() {
+    let log = |text: &str, expect: &str| {
+        Given::new("").flag("store", STORE).flag("log", text).check_refused(&[expect]);
+    };
+    log("kafka:k1:9092/t", "log (from flag --log): must be embedded, or kafka://HOST:PORT");
+    log("kafka://k1:9092", "/TOPIC");
+    log("kafka://k1/t", "`k1` is not HOST:PORT");
+    log("kafka://user:secret@k1:9092/t", "has a login in it");
+    log("kafka://k1:9092/t?shoe_size=43", "`shoe_size` is no parameter: there are partitions, replicas");
+    log("kafka://k1:9092/t?partitions=some", "partitions: `some` is no number");
+    log("kafka://k1:9092/t?partitions=1&partitions=2", "`partitions` is there twice");
+    log("kafka://k1:9092/t?tls=maybe", "tls: `maybe` must be true or false");
+    log("kafka://k1:9092/t?tls=false&ca=/ca", "tls: is false, but there are files for it");
+    log("kafka://k1:9092/t?key=/k", "certificate and key: one needs the other");
+    log("kafka://k1:9092/t?sasl=gssapi&user=x", "sasl: `gssapi` must be plain");
+    log("kafka://k1:9092/t?sasl=plain", "sasl: needs the parameter `user`");
+    log("kafka://k1:9092/t?sasl=plain&user=x", "user: needs a name, and its password in log_password_file");
+    log("kafka://k1:9092/t?user=x", "sasl: is not set");
+    log("kafka://k1:9092/t?sasl=oauthbearer", "sasl: oauthbearer needs `token_file`");
+    let store = |text: &str, expect: &str| Given::new("").flag("log", LOG).flag("store", text).check_refused(&[expect]);
+    store("cql://c1:9042/corral?vault=corral", "vault: must be a keyspace of its own");
+    store("cql://c1:9042/corral?replication=0", "replication: `0` must be COUNT");
+    store("cql://c1:9042/corral?user=x", "user: needs a name, and its password in store_password_file");
+    cluster().env("CORRAL_STORE_PASSWORD", "x").check_refused(&["there is a password for it, but no parameter `user`"]);
+    cluster()
+        .flag("log_password_file", "/nowhere")
+        .check_refused(&["log_password_file (from flag --log-password-file)"]);
 }
 
 #[test]

@@ -21,13 +21,11 @@ async fn ask(home: &Home, verify: bool) -> (u8, String) {
 
 /// Opens the directory, as the command does where no server runs.
 async fn offline_of(home: &Home, check: bool) -> Result<(), RebuildError> {
-    let (dir, tasks) = (home.config().data_dir, Tasks::new());
-    let log = Log::open(&dir, Clock::system()).unwrap();
-    let stores = Stores::open(&dir).unwrap();
+    let (log, stores) = home.opened().await;
     let (say, mut lines) = said::channel();
     let drain = async move { while lines.recv().await.is_some() {} };
     let rebuild = async move {
-        let done = offline((&log, &stores), Clock::system(), &tasks, (check, &say)).await;
+        let done = offline((&log, &stores), Clock::system(), (check, &say)).await;
         log.close();
         done
     };
@@ -49,7 +47,7 @@ async fn points(home: &Home, run: &str) -> u64 {
 
 /// Changes one byte of one row of the build that is served, at a later timestamp, as no projection would.
 async fn change_by_hand(home: &Home, table: Table) {
-    let build = Stores::open(&home.config().data_dir).unwrap().current().unwrap();
+    let build = home.stores().await.current().await.unwrap();
     let store = build.handle();
     let mut row = store.dump(table, None, 1).await.unwrap().remove(0);
     let mut value = row.value.take().unwrap().to_vec();
@@ -80,7 +78,7 @@ async fn a_running_server_rebuilds_beside_its_work() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), all).await.expect("projectors went on, on the new build");
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("projectors went on, on the new build");
     let (code, text) = ask(&home, true).await;
     assert_eq!(code, DONE, "{text}");
     let builds = std::fs::read_dir(home.config().data_dir.join("read-store")).unwrap();
@@ -98,7 +96,7 @@ async fn a_store_that_was_changed_by_hand_is_found_and_replaced() {
     writer.points(100).await;
     running.shutdown().await;
     for table in [Table::RunHead, Table::Tail, Table::State, Table::MetricDef, Table::ProjectStat] {
-        let build = Stores::open(&home.config().data_dir).unwrap().current().unwrap();
+        let build = home.stores().await.current().await.unwrap();
         let rows = build.handle().dump(table, None, 1).await.unwrap().len();
         drop(build);
         if rows == 0 {
@@ -127,8 +125,8 @@ async fn a_store_that_does_not_open_is_set_aside_and_made_again() {
     let running = home.start().await.unwrap();
     Writer::open(&running, &home.key(), "a-run").await.points(100).await;
     running.shutdown().await;
-    let stores = Stores::open(&home.config().data_dir).unwrap();
-    let build = stores.current().unwrap().id;
+    let stores = home.stores().await;
+    let build = stores.current().await.unwrap().id;
     stores.condemn(build, "a test says so").unwrap();
     let running = home.start().await.unwrap();
     let all = async {
@@ -136,7 +134,7 @@ async fn a_store_that_does_not_open_is_set_aside_and_made_again() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), all).await.expect("replayed by itself");
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("replayed by itself");
     running.shutdown().await;
 }
 
