@@ -6,6 +6,7 @@
 //! gave up waiting. Whoever appends again then doubles it in the log, which the deduplication stage is there for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,15 +43,84 @@ pub(crate) struct Appender {
     clock: Clock,
     trace: Option<TraceParent>,
     room: Semaphore,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    appends: AtomicU64,
+    append_us: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What this process has appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub appends: u64,
+    /// From when each was asked for to its acknowledgement, added up.
+    pub append_us: u64,
+    pub records: u64,
+    pub bytes: u64,
+    pub refused: u64,
+    pub queue_bytes: u64,
+    pub queue_bytes_max: u64,
+}
+
+impl Figures {
+    /// (name, help, value), in the order in which they are shown; the names are those of every log.
+    pub fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+        vec![
+            ("corral_log_appends_total", "appends acknowledged", self.appends),
+            ("corral_log_append_us_total", "microseconds until they were, added up", self.append_us),
+            ("corral_log_records_total", "records appended", self.records),
+            ("corral_log_bytes_total", "bytes appended", self.bytes),
+            ("corral_log_refused_total", "appends that were not acknowledged", self.refused),
+            ("corral_log_queue_bytes", "bytes that wait to be appended", self.queue_bytes),
+            ("corral_log_queue_bytes_max", "how many may wait", self.queue_bytes_max),
+        ]
+    }
 }
 
 impl Appender {
     pub(crate) fn new(producer: Producer, topic: String, clock: Clock, trace: Option<TraceParent>) -> Self {
-        Self { producer, topic, clock, trace, room: Semaphore::new(QUEUE_BYTES_MAX) }
+        let room = Semaphore::new(QUEUE_BYTES_MAX);
+        Self { producer, topic, clock, trace, room, counters: Counters::default() }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { appends, append_us, records, bytes, refused } = &self.counters;
+        Figures {
+            appends: of(appends),
+            append_us: of(append_us),
+            records: of(records),
+            bytes: of(bytes),
+            refused: of(refused),
+            queue_bytes: (QUEUE_BYTES_MAX - self.room.available_permits()) as u64,
+            queue_bytes_max: QUEUE_BYTES_MAX as u64,
+        }
     }
 
     /// Appends records that were checked; answers when all are durable.
     pub(crate) async fn append(&self, lane: &Lane, records: Vec<Bytes>) -> Result<Appended, AppendError> {
+        let (count, bytes) = (records.len(), records.iter().map(Bytes::len).sum::<usize>());
+        let started = tokio::time::Instant::now();
+        let appended = self.append_uncounted(lane, records).await;
+        let add = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
+        if appended.is_ok() {
+            add(&self.counters.appends, 1);
+            add(&self.counters.append_us, started.elapsed().as_micros() as u64);
+            add(&self.counters.records, count as u64);
+            add(&self.counters.bytes, bytes as u64);
+        } else {
+            add(&self.counters.refused, 1);
+        }
+        appended
+    }
+
+    async fn append_uncounted(&self, lane: &Lane, records: Vec<Bytes>) -> Result<Appended, AppendError> {
         let _room = self.room(&records).await?;
         let floor = lane.tail();
         let queued = self.queue(lane, &records);

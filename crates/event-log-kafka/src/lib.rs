@@ -31,8 +31,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::admin::Admin;
-pub use crate::append::TraceParent;
 use crate::append::{AppendError, Appender};
+pub use crate::append::{Figures, TraceParent};
 use crate::context::Context;
 use crate::error::{is_missing, is_out_of_range, log_error};
 pub use crate::hub::KafkaHub;
@@ -96,6 +96,10 @@ impl KafkaLog {
         let topic = brokers.settings.topic.clone();
         let appender = Appender::new(brokers.producer.clone(), topic, options.clock, options.trace);
         Ok(Self { identity, brokers, admin, appender, lanes })
+    }
+
+    pub fn figures(&self) -> Figures {
+        self.appender.figures()
     }
 
     fn lane(&self, partition: Partition) -> Result<&(Lane, Reader), LogError> {

@@ -86,6 +86,24 @@ pub struct Figures {
     pub gaps: u64,
 }
 
+impl Figures {
+    /// (name, help, value), in the order in which they are shown.
+    pub fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+        vec![
+            ("corral_hub_published_total", "messages of this process", self.published),
+            ("corral_hub_lagged_total", "messages that slow subscribers missed", self.lagged),
+            ("corral_hub_outward_dropped_total", "messages that did not fit the queue to others", self.outward_dropped),
+            ("corral_hub_outward_messages", "messages that wait to be sent to others", self.outward_waiting),
+            ("corral_hub_outward_messages_max", "how many may wait", self.outward_waiting_max),
+            ("corral_hub_batches_sent_total", "batches that others can hear", self.batches_sent),
+            ("corral_hub_batches_failed_total", "batches that were not delivered", self.batches_failed),
+            ("corral_hub_batches_heard_total", "batches of others", self.batches_heard),
+            ("corral_hub_garbage_total", "what could not be read among them", self.garbage),
+            ("corral_hub_gaps_total", "times that some of them were missing", self.gaps),
+        ]
+    }
+}
+
 impl Default for Hub {
     fn default() -> Self {
         Self::with_capacity(HUB_MESSAGES_MAX)

@@ -58,6 +58,22 @@ pub struct Figures {
     pub failed: u64,
 }
 
+impl Figures {
+    /// (name, help, value), in the order in which they are shown.
+    pub fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+        vec![
+            ("corral_ownership_partitions", "partitions of the log that this process projects", self.owned),
+            ("corral_ownership_members", "processes that share the partitions out", self.members),
+            ("corral_ownership_gained_total", "partitions that came to this process", self.gained),
+            ("corral_ownership_handed_over_total", "partitions that it gave to another", self.handed_over),
+            ("corral_ownership_lapsed_total", "times that it stopped by itself, as nobody heard it", self.lapsed),
+            ("corral_ownership_evicted_total", "times that others had given it up", self.evicted),
+            ("corral_ownership_evictions_total", "processes that it gave up", self.evictions),
+            ("corral_ownership_failed_total", "requests about leases that were not answered", self.failed),
+        ]
+    }
+}
+
 /// The partitions that may be run: a handle that hears of changes.
 #[derive(Clone, Debug)]
 pub struct Owned(watch::Receiver<BTreeSet<Partition>>);

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use corral_domain::limits::{
@@ -37,6 +38,42 @@ struct Inner {
     requests: Semaphore,
     /// Whether a quorum of one data centre is enough.
     local: bool,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    answered: AtomicU64,
+    answered_us: AtomicU64,
+    again: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What this process has asked of a cluster, rows and checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub answered: u64,
+    /// From when each was asked for to its answer, added up.
+    pub answered_us: u64,
+    /// Attempts after the first.
+    pub again: u64,
+    pub failed: u64,
+    pub under_way: u64,
+    pub under_way_max: u64,
+}
+
+impl Figures {
+    /// (name, help, value), in the order in which they are shown.
+    pub fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+        vec![
+            ("corral_read_store_requests_total", "requests that the cluster answered", self.answered),
+            ("corral_read_store_request_us_total", "microseconds until it had, added up", self.answered_us),
+            ("corral_read_store_again_total", "attempts after the first", self.again),
+            ("corral_read_store_failed_total", "requests that were given up", self.failed),
+            ("corral_read_store_requests", "requests under way", self.under_way),
+            ("corral_read_store_requests_max", "how many may be", self.under_way_max),
+        ]
+    }
 }
 
 impl Cluster {
@@ -69,7 +106,20 @@ impl Cluster {
             }
         };
         let (requests, local) = (Semaphore::new(CQL_REQUESTS_MAX), config.datacenter.is_some());
-        Ok(Self(Arc::new(Inner { session, keyspace, requests, local })))
+        Ok(Self(Arc::new(Inner { session, keyspace, requests, local, counters: Counters::default() })))
+    }
+
+    pub fn figures(&self) -> Figures {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { answered, answered_us, again, failed } = &self.0.counters;
+        Figures {
+            answered: of(answered),
+            answered_us: of(answered_us),
+            again: of(again),
+            failed: of(failed),
+            under_way: (CQL_REQUESTS_MAX - self.0.requests.available_permits()) as u64,
+            under_way_max: CQL_REQUESTS_MAX as u64,
+        }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -112,14 +162,23 @@ impl Cluster {
                     Err(Failure::Never(error)) => return Err(error),
                     Err(Failure::Later(reason)) => last = reason,
                 }
+                add(&self.0.counters.again, 1);
                 tokio::time::sleep(Duration::from_millis(rand::random_range(wait / 2..=wait))).await;
                 wait = (wait * 2).min(CQL_BACKOFF_MS_MAX);
             }
         };
-        match tokio::time::timeout(Duration::from_millis(CQL_REQUEST_MS_MAX), attempts).await {
+        let started = tokio::time::Instant::now();
+        let end = match tokio::time::timeout(Duration::from_millis(CQL_REQUEST_MS_MAX), attempts).await {
             Ok(end) => end,
             Err(_) => Err(StoreError::Unavailable(format!("{what}: not within {CQL_REQUEST_MS_MAX} ms: {last}"))),
+        };
+        if end.is_ok() {
+            add(&self.0.counters.answered, 1);
+            add(&self.0.counters.answered_us, started.elapsed().as_micros() as u64);
+        } else {
+            add(&self.0.counters.failed, 1);
         }
+        end
     }
 
     /// A statement of the keyspace as a whole: rare, off every hot path. Sent once, and what it decides by order is decided
@@ -151,6 +210,10 @@ impl Cluster {
         statement.set_consistency(Consistency::Serial);
         Ok(self.0.session.query_unpaged(statement, values).await.map_err(Failure::from)?)
     }
+}
+
+fn add(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
 }
 
 fn consistency(local: bool) -> Consistency {

@@ -39,7 +39,7 @@ mod store;
 mod vault;
 
 pub use builds::{Builds, Opened};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Figures};
 pub use config::{Config, ConnectError, Login, Replication, Tls};
 pub use lease::ScyllaLeases;
 pub use store::ScyllaStore;

@@ -106,6 +106,9 @@ async fn a_record_carries_its_append_time_and_its_trace() {
     let mut place = TopicPartitionList::new();
     place.add_partition_offset(&settings.topic, 1, rdkafka::Offset::Beginning).expect("a place");
     consumer.assign(&place).expect("assigned");
+    let figures = log.figures();
+    assert_eq!((figures.appends, figures.records, figures.bytes, figures.refused), (1, 2, 8, 0));
+    assert!(figures.append_us > 0 && figures.queue_bytes == 0 && figures.queue_bytes_max > 0);
     // Each its own: records of several traces are appended together.
     for (record, trace) in read.into_iter().zip([Some(PARENT), None]) {
         let message = consumer.poll(std::time::Duration::from_secs(20)).expect("in time").expect("a record");
