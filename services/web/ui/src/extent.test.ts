@@ -25,9 +25,9 @@ describe("the range that panels share", () => {
   });
 
   it("guesses by the heads of runs, and not at all where there is nothing", () => {
-    const runs = [{ maxStep: 40n, createdUs: 1_000n, lastAppendUs: 9_000n }, { maxStep: 10n, createdUs: 5_000n, lastAppendUs: 20_000n }];
+    const runs = [{ maxStep: 40n, startedUs: 1_000n, lastAppendUs: 9_000n }, { maxStep: 10n, startedUs: 5_000n, lastAppendUs: 20_000n }];
     expect([headRange(runs, "step"), headRange(runs, "time"), headRange(runs, "relative")]).toEqual([[0, 40], [1_000, 20_000], [0, 15_000]]);
     expect(headRange([], "step")).toBeNull();
-    expect(headRange([{ maxStep: 0n, createdUs: 1n, lastAppendUs: 1n }], "relative")).toBeNull();
+    expect(headRange([{ maxStep: 0n, startedUs: 1n, lastAppendUs: 1n }], "relative")).toBeNull();
   });
 });

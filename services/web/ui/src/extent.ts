@@ -7,13 +7,14 @@ import type { Range } from "./plot/view.js";
 /** Panels hear of a wider range at most so often: each one's data may widen it. */
 const TELL_EVERY_MS = 100;
 
-type Head = Pick<Run, "maxStep" | "createdUs" | "lastAppendUs">;
+type Head = Pick<Run, "maxStep" | "startedUs" | "lastAppendUs">;
 
 /** What the heads of runs say of a range: nearly the data's own. */
 export function headRange(runs: readonly Head[], x: XKind): Range | null {
-  const ends = runs.map(({ maxStep, createdUs, lastAppendUs }): Range => {
+  if (x === "value") return null;
+  const ends = runs.map(({ maxStep, startedUs, lastAppendUs }): Range => {
     if (x === "step") return [0, Number(maxStep)];
-    const [from, to] = [Number(createdUs), Number(lastAppendUs)];
+    const [from, to] = [Number(startedUs), Number(lastAppendUs)];
     return x === "time" ? [from, to] : [0, to - from];
   });
   const range: Range = [Math.min(...ends.map((e) => e[0])), Math.max(...ends.map((e) => e[1]))];
@@ -64,9 +65,24 @@ export class Extent {
   }
 }
 
-export const ExtentContext = createContext(new Extent());
+/** One extent for each axis that panels of a page have: one of them may be drawn by steps, another by a metric's value. */
+export class Extents {
+  private readonly byAxis = new Map<string, Extent>();
 
-export function useExtent(): [Extent, Range | null] {
-  const extent = useContext(ExtentContext);
+  constructor(private readonly runs: readonly Head[] = []) {}
+
+  /** `metric`: whose value x is. */
+  of(x: XKind, metric: string): Extent {
+    const key = `${x} ${metric}`;
+    let extent = this.byAxis.get(key);
+    if (!extent) this.byAxis.set(key, (extent = new Extent(headRange(this.runs, x))));
+    return extent;
+  }
+}
+
+export const ExtentContext = createContext(new Extents());
+
+export function useExtent(x: XKind, metric: string): [Extent, Range | null] {
+  const extent = useContext(ExtentContext).of(x, metric);
   return [extent, useSyncExternalStore(extent.watch, extent.read)];
 }

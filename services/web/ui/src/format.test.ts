@@ -60,14 +60,14 @@ test("ago", () => {
 });
 
 describe("a run's state", () => {
-  const run = (state: RunState, at: bigint) => create(RunSchema, { state, createdUs: 0n, lastAppendUs: at });
+  const run = (state: RunState, at: bigint) => create(RunSchema, { state, startedUs: 0n, lastAppendUs: at });
   test.each<[RunState, number, string]>([
     [RunState.RUNNING, 59, "running"], [RunState.RUNNING, 60, "silent"], [RunState.RUNNING, 300, "crashed"], [RunState.SILENT, 10, "running"],
     [RunState.FINISHED, 900, "finished"], [RunState.FAILED, 900, "failed"],
   ])("%d after %d s of silence is %s", (state, s, name) => expect(stateOf(run(state, 0n), s * 1e6)).toBe(name));
   test("lasts until now while it runs, else until its end", () => {
     expect(runDurationUs(run(RunState.RUNNING, 10n), 30e6)).toBe(30e6);
-    expect(runDurationUs(create(RunSchema, { state: RunState.FINISHED, createdUs: 5n, lastAppendUs: 9n, finishedUs: 8n }), 30e6)).toBe(3);
+    expect(runDurationUs(create(RunSchema, { state: RunState.FINISHED, startedUs: 5n, lastAppendUs: 9n, finishedUs: 8n }), 30e6)).toBe(3);
     expect(runDurationUs(run(RunState.RUNNING, 10n), 900e6)).toBe(10);
   });
 });

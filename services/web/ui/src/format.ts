@@ -121,8 +121,8 @@ export function stateOf(run: Pick<Run, "state" | "lastAppendUs">, nowUs: number)
   }
 }
 
-export function runDurationUs(run: Pick<Run, "state" | "createdUs" | "lastAppendUs" | "finishedUs">, nowUs: number): number {
+export function runDurationUs(run: Pick<Run, "state" | "startedUs" | "lastAppendUs" | "finishedUs">, nowUs: number): number {
   const state = stateOf(run, nowUs);
   const end = state === "running" || state === "silent" ? nowUs : Number(run.finishedUs ?? run.lastAppendUs);
-  return end - Number(run.createdUs);
+  return end - Number(run.startedUs);
 }

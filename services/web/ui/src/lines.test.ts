@@ -4,14 +4,14 @@ import type { SeriesBuckets } from "./live/history.js";
 import { linesOf, type LineOptions } from "./lines.js";
 
 const RUNS = [{ id: "a", name: "owl", color: "blue", live: true }, { id: "b", name: "fox", color: "red", live: false }];
-const PLAIN: LineOptions = { metric: "loss", smoothing: { kind: "none", amount: 0 }, range: 10, x: "step" };
+const PLAIN: LineOptions = { metric: "loss", smoothing: { kind: "none", amount: 0 }, range: 10 };
 
 function series(ref: number, runId: string, last: number[], more: Partial<SeriesBuckets> = {}): SeriesBuckets {
   const f = Float64Array.from(last);
   const n = last.length;
   return {
     ref, runId, metric: "loss", label: "", take: 1, rows: n, width: 1, index: Float64Array.from({ length: n }, (_, i) => i), count: new Uint32Array(n).fill(1),
-    min: f, max: f, mean: f, last: f, nanCount: new Uint32Array(n), firstNonFinite: new Float64Array(n), ...more,
+    min: f, max: f, mean: f, last: f, nanCount: new Uint32Array(n), firstNonFinite: new Float64Array(n), x: new Float64Array(0), xMetric: "", withoutX: 0, ...more,
   };
 }
 const history = (...all: SeriesBuckets[]) => new Map(all.map((s) => [s.ref, s]));
@@ -28,13 +28,6 @@ test("a bucket stands at its middle and has a band; a single unit stands where i
   const [exact] = linesOf(history(series(1, "a", [1, 2])), RUNS, PLAIN);
   expect([...exact!.x]).toEqual([0, 1]);
   expect(exact!.lo).toBeUndefined();
-});
-
-test("what was logged while its run was being opened stands at the start of what is elapsed; a clock that is wrong shows", () => {
-  const of = (index: number[], x: "relative" | "step") => [...linesOf(history(series(1, "a", index, { width: 1_000_000, index: Float64Array.from(index) })), RUNS, { ...PLAIN, x })[0]!.x];
-  expect(of([-2, -1, 0], "relative")).toEqual([0, 0, 499_999.5]);
-  expect(of([-3_600], "relative")).toEqual([-3_599_500_000.5]);
-  expect(of([-1], "step")).toEqual([-500_000.5]);
 });
 
 test("labels are lines of their own, named and coloured", () => {

@@ -1,7 +1,7 @@
 //! From the buckets of a panel's series to the lines that its chart draws: places on x, smoothing, bands, what is not finite.
 import { DASHES } from "./color.js";
 import type { History, SeriesBuckets } from "./live/history.js";
-import type { Line, XKind } from "./plot/scene.js";
+import type { Line } from "./plot/scene.js";
 import { isSmoothing, smooth, type Smoothing } from "./smooth.js";
 
 export interface LineRun {
@@ -18,8 +18,6 @@ export interface LineOptions {
   smoothing: Smoothing;
   /** Range of x of the whole data, by which smoothing measures distance. */
   range: number;
-  /** What x is. */
-  x: XKind;
   /** Labels have colours of their own (a page of one run). */
   labelColors?: readonly string[] | undefined;
 }
@@ -39,16 +37,11 @@ interface Made {
 /** Buckets never change in place, so what was made of them is good as long as they live; a chart compares columns by identity. */
 const made = new WeakMap<SeriesBuckets, Made>();
 
-/** A program logs while its run is still being opened: of what is elapsed by the server's clock, so much before it is the start. */
-const OPENING_US_MAX = 10_000_000;
-
-/** A place on x; what was logged while the run was being opened stands at its start. Further below zero a clock is wrong, and shows. */
-export const placed = (kind: XKind, x: number): number => (kind === "relative" && x < 0 && x >= -OPENING_US_MAX ? 0 : x);
-
-/** A bucket's place: its middle; exact where a bucket is one unit wide. */
-function places({ rows, index, width }: SeriesBuckets, kind: XKind): Float64Array {
+/** A bucket's place: its middle, exact where a bucket is one unit wide; of values the highest, which is one that was logged. */
+function places({ rows, index, width, xMetric, x: values }: SeriesBuckets): Float64Array {
+  if (xMetric !== "") return values;
   const x = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) x[i] = placed(kind, index[i]! * width + (width - 1) / 2);
+  for (let i = 0; i < rows; i++) x[i] = index[i]! * width + (width - 1) / 2;
   return x;
 }
 
@@ -61,10 +54,10 @@ function nonFinite(s: SeriesBuckets, x: Float64Array): { x: number; value: numbe
   return marks;
 }
 
-function madeOf(series: SeriesBuckets, kind: XKind): Made {
+function madeOf(series: SeriesBuckets): Made {
   let m = made.get(series);
   if (!m) {
-    const x = places(series, kind);
+    const x = places(series);
     m = { x, marks: nonFinite(series, x), smoothed: undefined };
     made.set(series, m);
   }
@@ -87,9 +80,9 @@ const [SOLID] = DASHES;
 type Pen = Pick<LineRun, "color" | "dash">;
 
 function lineOf(series: SeriesBuckets, run: LineRun, pen: Pen, labels: number, o: LineOptions): PanelLine {
-  const m = madeOf(series, o.x);
+  const m = madeOf(series);
   const smooths = isSmoothing(o.smoothing);
-  const banded = series.width > 1;
+  const banded = series.xMetric === "" ? series.width > 1 : series.count.some((n) => n > 1);
   return {
     id: run.id,
     name: labels > 1 || series.label !== "" ? `${run.name} ${series.label}`.trim() : run.name,

@@ -32,7 +32,7 @@ export function useColor(run: Run): string | undefined {
   const { value, error } = useLive("runs", number === undefined ? runsQuery(run.projectId, DEFAULT_VIEW.order) : null);
   const learned = useMemo(() => {
     if (number !== undefined || (!value && !error)) return number;
-    for (const [id, n] of colorsOf(value ? [...value.runs, ...value.arrived] : [])) known.set(id, n);
+    for (const [id, n] of colorsOf(value?.runs ?? [])) known.set(id, n);
     // Beyond the list's bound a run is coloured as if it were alone.
     if (!known.has(run.id)) known.set(run.id, colorsOf([run]).get(run.id)!);
     return known.get(run.id);

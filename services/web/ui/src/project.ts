@@ -12,11 +12,6 @@ export interface Order {
   take: () => void;
 }
 
-/** In the order of the server's last whole answer; who came since is where the default order (newest first) has them. */
-function latest({ runs, arrived }: RunList, order: string): Run[] {
-  return order === "-created" ? [...arrived.toReversed(), ...runs] : [...runs, ...arrived];
-}
-
 /**
  * `fresh`: the answer is that of the order asked for (not an older one that is still shown). `still`: the hand is on the list or
  * has scrolled it, so nothing may move.
@@ -24,7 +19,7 @@ function latest({ runs, arrived }: RunList, order: string): Run[] {
 export function useOrder(list: RunList | undefined, order: string, fresh: boolean, still: boolean, again: () => void): Order {
   const held = useRef<{ order: string; ids: string[] } | undefined>(undefined);
   if (!list) return { runs: [], waiting: 0, moved: false, take: again };
-  const runs = latest(list, order);
+  const { runs } = list;
   const byId = new Map(runs.map((run) => [run.id, run]));
   const take = () => {
     held.current = { order, ids: runs.map((run) => run.id) };

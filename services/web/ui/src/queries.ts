@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { GetHistoryRequestSchema, GetRunRequestSchema, ListProjectsRequestSchema, ListRunsRequestSchema, RunField, type RunOrder, XAxis } from "./gen/corral/v1/query_pb.js";
 import type { Query } from "./live/session.js";
 import type { XKind } from "./plot/scene.js";
+import type { Axis } from "./xaxis.js";
 
 /** Rows of a list at most: the server's own bound of a page. */
 export const LIST_COUNT_MAX = 1_000;
@@ -10,7 +11,7 @@ export const LIST_COUNT_MAX = 1_000;
 export const PANEL_RUNS_MAX = 100;
 
 const FIELDS: Readonly<Record<string, RunField>> = { created: RunField.CREATED, name: RunField.NAME, state: RunField.STATE, active: RunField.LAST_ACTIVE };
-const AXES: Readonly<Record<XKind, XAxis>> = { step: XAxis.UNSPECIFIED, time: XAxis.TIME, relative: XAxis.RELATIVE_TIME };
+const AXES: Readonly<Record<XKind, XAxis>> = { step: XAxis.UNSPECIFIED, time: XAxis.TIME, relative: XAxis.RELATIVE_TIME, value: XAxis.METRIC };
 
 export const projectsQuery: Query = { case: "projects", value: create(ListProjectsRequestSchema, { pageSize: LIST_COUNT_MAX }) };
 
@@ -30,15 +31,20 @@ export const runQuery = (runId: string): Query => ({ case: "run", value: create(
 export interface HistoryAsk {
   runIds: readonly string[];
   metric: string;
-  x: XKind;
+  /** Undefined: that of the metric's definition. */
+  axis: Axis | undefined;
   buckets: number;
-  /** Closed bounds of x; null: all. */
+  /** Closed bounds of x; null: all. For an axis that is named. */
   bounds: readonly [number, number] | null;
   /** Absent: the living one. */
   take?: number | undefined;
 }
 
-export function historyQuery({ runIds, metric, x, buckets, bounds, take }: HistoryAsk): Query {
-  const limits = bounds ? { xMin: BigInt(bounds[0]), xMax: BigInt(bounds[1]) } : {};
-  return { case: "history", value: create(GetHistoryRequestSchema, { runIds: [...runIds], metrics: [metric], buckets, xAxis: AXES[x], take, ...limits }) };
+function boundsOf(axis: Axis, [from, to]: readonly [number, number]) {
+  return axis.kind === "value" ? { xValueMin: from, xValueMax: to } : { xMin: BigInt(from), xMax: BigInt(to) };
+}
+
+export function historyQuery({ runIds, metric, axis, buckets, bounds, take }: HistoryAsk): Query {
+  const x = axis ? { xAxis: AXES[axis.kind], xMetric: axis.metric, ...(bounds ? boundsOf(axis, bounds) : {}) } : { xAxis: XAxis.DEFINED };
+  return { case: "history", value: create(GetHistoryRequestSchema, { runIds: [...runIds], metrics: [metric], buckets, take, ...x }) };
 }

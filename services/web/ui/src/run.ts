@@ -6,10 +6,8 @@ import { byName, matches, type MetricName } from "./metric.js";
 import type { Fact } from "./parts/facts.js";
 
 export interface Counts {
-  /** Items that the run's writers have numbered, as far as the server has heard. */
-  sent: bigint;
-  /** Of these, what is in the log for good. */
-  durable: bigint;
+  /** Items (a `log()` call is one) that the server has received and read, whatever came of them. */
+  received: bigint;
   /** Points of the metrics that the page shows. */
   shown: bigint;
   lost: bigint;
@@ -17,9 +15,8 @@ export interface Counts {
 
 export function countsOf({ writers, metrics }: GetRunResponse): Counts {
   const sum = (of: readonly RunWriter[], pick: (w: RunWriter) => bigint) => of.reduce((n, w) => n + pick(w), 0n);
-  const sent = sum(writers, (w) => w.lastSeq);
   const lost = sum(writers, (w) => w.gapItems);
-  return { sent, durable: sent - lost, shown: metrics.reduce((n, m) => n + m.count, 0n), lost };
+  return { received: sum(writers, (w) => w.lastSeq) - lost, shown: metrics.reduce((n, m) => n + m.count, 0n), lost };
 }
 
 const GOALS: Readonly<Record<number, "min" | "max">> = { [Goal.MINIMIZE]: "min", [Goal.MAXIMIZE]: "max" };
@@ -74,7 +71,7 @@ export function aboutFacts({ run }: GetRunResponse): Fact[] {
     run.group !== "" && { key: "group", value: run.group },
     run.jobType !== "" && { key: "job type", value: run.jobType },
     { key: "by", value: run.actor },
-    { key: "started", value: exactTime(Number(run.createdUs)).slice(0, 19), title: exactTime(Number(run.createdUs)) },
+    { key: "started", value: exactTime(Number(run.startedUs)).slice(0, 19), title: exactTime(Number(run.startedUs)) },
     run.finishedUs !== undefined && { key: "ended", value: exactTime(Number(run.finishedUs)).slice(0, 19), title: exactTime(Number(run.finishedUs)) },
     run.exitCode !== undefined && run.exitCode !== 0 && { key: "exit code", value: String(run.exitCode) },
     { key: "last step", value: countText(run.maxStep) },

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { carried, DEFAULT_VIEW, DRAW_ALL, drawAlone, isDrawn, isLog, readView, toggleDrawn, toggleLog, type ViewState, writeView } from "./viewstate.js";
 
 const ODD: ViewState = {
-  x: "relative", smoothing: { kind: "gaussian", amount: 0.04 }, zoom: [-3, 9_007_199_254_740_991], log: ["*", "a&b=c/ü\u202e"], drawn: { all: false, ids: ["r.1", "r-2"] },
+  x: "relative", smoothing: { kind: "gaussian", amount: 0.04 }, zoom: [-3, 9_007_199_254_740_991], zoomed: "", log: ["*", "a&b=c/ü\u202e"], drawn: { all: false, ids: ["r.1", "r-2"] },
   order: "-summary:val/loss", open: "train/loss", search: "lo ss", perRow: 2, take: 3,
 };
 
@@ -16,7 +16,7 @@ describe("the view in an address", () => {
   it.each([
     ["zoom=5~5", { zoom: null }], ["zoom=9~1", { zoom: null }], ["zoom=1~x", { zoom: null }], ["zoom=1~2~3", { zoom: null }], ["zoom=1.5~2", { zoom: null }],
     ["smoothing=7", { smoothing: { kind: "twema", amount: 0.99 } }], ["smoothing=NaN", { smoothing: { kind: "twema", amount: 0 } }], ["smoother=no", { smoothing: { kind: "twema", amount: 0 } }],
-    ["x=y", { x: "step" }], ["row=77", { perRow: 3 }], ["take=-1", { take: null }], ["take=1e99", { take: null }],
+    ["x=y", { x: "auto" }], ["x=metric:", { x: "auto" }], ["x=metric:a%2Fb&zoom=0.5~1.25", { x: "metric:a/b", zoom: [0.5, 1.25] }], ["zoom=0.5~2&zoomed=epoch", { zoom: [0.5, 2], zoomed: "epoch" }], ["x=step&zoom=0.5~2&zoomed=epoch", { x: "step" }], ["row=77", { perRow: 3 }], ["take=-1", { take: null }], ["take=1e99", { take: null }],
   ] as const)("makes the best of %s", (search, expected) => {
     expect(readView(search)).toEqual({ ...DEFAULT_VIEW, ...expected });
   });

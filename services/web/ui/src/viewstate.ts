@@ -1,12 +1,14 @@
 //! What the address holds of a view: smoothing, x axis, zoom, logarithmic panels, chosen runs, order, open panel. It survives copy and paste.
-import type { XKind } from "./plot/scene.js";
 import { SMOOTHING_KINDS, type Smoothing, type SmoothingKind } from "./smooth.js";
+import { chosenAxis, readChoice, type XChoice } from "./xaxis.js";
 
 export interface ViewState {
-  x: XKind;
+  x: XChoice;
   smoothing: Smoothing;
   /** Closed bounds in units of x. */
   zoom: [number, number] | null;
+  /** Where each metric has its own x: the metric whose value the zoom is of; empty: the step. */
+  zoomed: string;
   /** Metrics whose panels are logarithmic; `*`: all but the named ones. */
   log: readonly string[];
   drawn: Drawn;
@@ -29,7 +31,7 @@ export interface Drawn {
 
 export const DRAW_ALL: Drawn = { all: true, ids: [] };
 
-export const DEFAULT_VIEW: ViewState = { x: "step", smoothing: { kind: "twema", amount: 0 }, zoom: null, log: [], drawn: DRAW_ALL, order: "-created", open: null, search: "", perRow: 3, take: null };
+export const DEFAULT_VIEW: ViewState = { x: "auto", smoothing: { kind: "twema", amount: 0 }, zoom: null, zoomed: "", log: [], drawn: DRAW_ALL, order: "-created", open: null, search: "", perRow: 3, take: null };
 
 /** Names and values that an address may hold at most: a longer one would be cut off by somebody on its way. */
 const IDS_COUNT_MAX = 100;
@@ -38,16 +40,20 @@ export const ALL_LOG = "*";
 
 export function readView(search: string): ViewState {
   const q = new URLSearchParams(search);
-  const x = q.get("x");
+  const x = readChoice(q.get("x"));
+  const zoomed = x === "auto" ? (q.get("zoomed") ?? "") : "";
+  // Steps and times are whole.
+  const bound = zoomed !== "" || chosenAxis(x)?.kind === "value" ? Number.isFinite : Number.isSafeInteger;
   const kind = SMOOTHING_KINDS.find((k) => k.kind === (q.get("smoother") ?? "twema")) ?? SMOOTHING_KINDS[0]!;
   const amount = Number(q.get("smoothing") ?? 0);
   const zoom = (q.get("zoom") ?? "").split("~").map(Number);
   const perRow = Number(q.get("row") ?? 3);
   const take = Number(q.get("take") ?? Number.NaN);
   return {
-    x: x === "time" || x === "relative" ? x : "step",
+    x,
     smoothing: { kind: kind.kind, amount: Number.isFinite(amount) ? Math.min(Math.max(amount, 0), kind.max) : 0 },
-    zoom: zoom.length === 2 && zoom.every(Number.isSafeInteger) && zoom[0]! < zoom[1]! ? (zoom as [number, number]) : null,
+    zoom: zoom.length === 2 && zoom.every((at) => bound(at)) && zoom[0]! < zoom[1]! ? (zoom as [number, number]) : null,
+    zoomed,
     log: q.getAll("log"),
     drawn: q.has("only") ? { all: false, ids: q.getAll("only").filter((id) => id !== "") } : { all: true, ids: q.getAll("hide") },
     order: q.get("order") ?? DEFAULT_VIEW.order,
@@ -61,10 +67,11 @@ export function readView(search: string): ViewState {
 /** Only what differs from the default is written. */
 export function writeView(view: ViewState): string {
   const q = new URLSearchParams();
-  if (view.x !== "step") q.set("x", view.x);
+  if (view.x !== "auto") q.set("x", view.x);
   if (view.smoothing.kind !== "twema") q.set("smoother", view.smoothing.kind);
   if (view.smoothing.amount > 0) q.set("smoothing", String(view.smoothing.amount));
   if (view.zoom) q.set("zoom", view.zoom.join("~"));
+  if (view.zoom && view.zoomed !== "") q.set("zoomed", view.zoomed);
   for (const metric of view.log) q.append("log", metric);
   for (const id of view.drawn.ids.slice(0, IDS_COUNT_MAX)) q.append(view.drawn.all ? "hide" : "only", id);
   if (!view.drawn.all && view.drawn.ids.length === 0) q.set("only", "");

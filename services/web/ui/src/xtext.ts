@@ -1,8 +1,11 @@
 //! Words for a place on the x axis: exact, since a tooltip and a sentence have room for it.
-import { countText, durationText } from "./format.js";
+import { countText, durationText, exactText } from "./format.js";
 import type { XKind } from "./plot/scene.js";
 
-export const X_NAMES: Readonly<Record<XKind, string>> = { step: "step", relative: "elapsed", time: "clock" };
+export const X_NAMES: Readonly<Record<Exclude<XKind, "value">, string>> = { step: "step", relative: "elapsed", time: "clock" };
+
+/** An axis in a word: a metric's own name where x is its value. */
+export const axisName = (kind: XKind, metric: string): string => (kind === "value" ? metric : X_NAMES[kind]);
 
 const two = (n: number) => String(n).padStart(2, "0");
 
@@ -21,10 +24,12 @@ function clock(us: number): string {
 export function placeName(kind: XKind, x: number, width: number): string {
   if (kind === "relative") return elapsed(x);
   if (kind === "time") return clock(x);
+  if (kind === "value") return exactText(Number(x.toPrecision(6)));
   if (width <= 1) return countText(Math.round(x));
   const from = Math.round(x - (width - 1) / 2);
   return `${countText(from)} – ${countText(from + width - 1)}`;
 }
 
 /** The same in a sentence: a number alone would not say what it is. */
-export const placeText = (kind: XKind, x: number, width: number): string => (kind === "step" ? `step ${placeName(kind, x, width)}` : placeName(kind, x, width));
+export const placeText = (kind: XKind, x: number, width: number, metric = ""): string =>
+  kind === "step" || kind === "value" ? `${axisName(kind, metric)} ${placeName(kind, x, width)}` : placeName(kind, x, width);

@@ -19,12 +19,18 @@ export interface SeriesBuckets {
   last: Float64Array;
   nanCount: Uint32Array;
   firstNonFinite: Float64Array;
+  /** Where x is a metric's value: the highest x in each bucket; else empty. */
+  x: Float64Array;
+  /** The metric whose value is x; empty: the step or a time. */
+  xMetric: string;
+  /** Points that have no x, and are not in any bucket. */
+  withoutX: number;
 }
 
 export type History = ReadonlyMap<number, SeriesBuckets>;
 
 /** A series' columns, without what names it. */
-type Columns = Omit<SeriesBuckets, "ref" | "runId" | "metric" | "label" | "take">;
+type Columns = Omit<SeriesBuckets, "ref" | "runId" | "metric" | "label" | "take" | "xMetric" | "withoutX">;
 
 /** The server's columns are little-endian, as is every machine that runs a browser; the copy aligns them. */
 const aligned = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer as ArrayBuffer;
@@ -44,7 +50,7 @@ function checked<T extends { length: number }>(name: string, column: T, rows: nu
 function decodeColumns(rows: number, c: BucketColumns): Columns {
   return {
     rows,
-    width: Number(c.width),
+    width: c.xWidth > 0 ? c.xWidth : Number(c.width),
     index: checked("index", int64s(c.index), rows),
     count: checked("count", new Uint32Array(aligned(c.count)), rows),
     min: checked("min", new Float64Array(aligned(c.min)), rows),
@@ -53,10 +59,11 @@ function decodeColumns(rows: number, c: BucketColumns): Columns {
     last: checked("last", new Float64Array(aligned(c.last)), rows),
     nanCount: checked("nan_count", new Uint32Array(aligned(c.nanCount)), rows),
     firstNonFinite: checked("first_non_finite", new Float64Array(aligned(c.firstNonFinite)), rows),
+    x: checked("x", new Float64Array(aligned(c.x)), c.xWidth > 0 ? rows : 0),
   };
 }
 
-const COLUMNS = ["index", "count", "min", "max", "mean", "last", "nanCount", "firstNonFinite"] as const;
+const COLUMNS = ["index", "count", "min", "max", "mean", "last", "nanCount", "firstNonFinite", "x"] as const;
 
 /** `to`'s buckets with those of `from` put over or between them: the bucket of an equal index is replaced. */
 export function mergeBuckets(to: Columns, from: Columns): Columns {
@@ -83,8 +90,9 @@ export function mergeBuckets(to: Columns, from: Columns): Columns {
   for (const name of COLUMNS) {
     const source = to[name];
     const over = from[name];
-    const out = source instanceof Uint32Array ? new Uint32Array(picks.length) : new Float64Array(picks.length);
-    for (let i = 0; i < picks.length; i++) {
+    const rows = source.length === 0 ? 0 : picks.length;
+    const out = source instanceof Uint32Array ? new Uint32Array(rows) : new Float64Array(rows);
+    for (let i = 0; i < rows; i++) {
       const pick = picks[i]!;
       out[i] = pick >= 0 ? source[pick]! : over[-1 - pick]!;
     }
@@ -106,8 +114,8 @@ export function applyHistory(before: History | undefined, answer: GetHistoryResp
     const named = wire.runId !== "";
     if (!named && !known) throw new Error(`history: series ${wire.ref} was never named`);
     if (named && known && known.runId !== wire.runId) throw new Error(`history: series ${wire.ref} is of another run`);
-    const name = known ?? { ref: wire.ref, runId: wire.runId, metric: wire.metric, label: wire.label, take: wire.take };
-    after.set(wire.ref, { ...name, ...(known ? mergeBuckets(known, columns) : columns) });
+    const name = known ?? { ref: wire.ref, runId: wire.runId, metric: wire.metric, label: wire.label, take: wire.take, xMetric: wire.xMetric };
+    after.set(wire.ref, { ...name, withoutX: Number(wire.withoutX), ...(known ? mergeBuckets(known, columns) : columns) });
   }
   return after;
 }

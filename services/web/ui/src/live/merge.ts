@@ -4,9 +4,7 @@ import type { Answer } from "../gen/corral/v1/session_pb.js";
 import { applyHistory, type History } from "./history.js";
 
 export interface RunList {
-  /** In the order of the last whole answer; runs that came since are in `arrived`, oldest first. */
   runs: Run[];
-  arrived: Run[];
   total: number;
 }
 
@@ -34,20 +32,16 @@ function movedRun(before: Run, { lastAppendUs, maxStep, points, metrics, gapItem
   return { ...before, lastAppendUs, maxStep, points, metrics, gapItems, summary: [...figures.values()] };
 }
 
+/** The same runs in the same order: where another came, or the order changed, the server sends the whole list. */
 function mergeRuns(before: RunList, delta: ListRunsResponse, partial: readonly number[]): RunList {
   const changed = new Map(delta.runs.map((run, i) => [run.id, { run, partial: partial.includes(i) }]));
-  const take = (r: Run): Run => {
+  const runs = before.runs.map((r): Run => {
     const now = changed.get(r.id);
     changed.delete(r.id);
     return now ? (now.partial ? movedRun(r, now.run) : now.run) : r;
-  };
-  const runs = before.runs.map(take);
-  const arrived = before.arrived.map(take);
-  const news = [...changed.values()].map((one) => {
-    if (one.partial) throw new Error(`runs: ${one.run.id} came in part and was never whole`);
-    return one.run;
   });
-  return { runs, arrived: [...arrived, ...news], total: Math.max(Number(delta.total), runs.length + arrived.length + news.length) };
+  for (const id of changed.keys()) throw new Error(`runs: ${id} was never in a whole list`);
+  return { runs, total: Number(delta.total) };
 }
 
 /** A run's delta names the metrics and writers that changed; of the run itself what moved, or the whole. */
@@ -68,7 +62,7 @@ export function applyAnswer(before: Value | undefined, answer: Answer): Value | 
       if (whole) return { kind: "projects", projects: body.value.projects };
       return before?.kind === "projects" ? { kind: "projects", projects: mergeProjects(before.projects, body.value) } : undefined;
     case "runs":
-      if (whole) return { kind: "runs", runs: body.value.runs, arrived: [], total: Number(body.value.total) };
+      if (whole) return { kind: "runs", runs: body.value.runs, total: Number(body.value.total) };
       return before?.kind === "runs" ? { kind: "runs", ...mergeRuns(before, body.value, answer.partialRuns) } : undefined;
     case "run":
       if (whole) return { kind: "run", run: body.value };

@@ -11,7 +11,7 @@
 //!   store.retry(key)                            ask again what was answered with an error
 //!   store.nowUs()                               the server's clock
 //!
-//! `Value` (merge.ts) is projects, runs (list order of the last whole answer; newcomers in `arrived`), run, or history: a map from
+//! `Value` (merge.ts) is projects, runs, run, or history: a map from
 //! `ref` to `SeriesBuckets` (history.ts), whose columns are typed arrays and are never changed in place. lines.ts makes lines of them.
 import type { Answer, SessionReady, SubscriptionFailed } from "../gen/corral/v1/session_pb.js";
 import { applyAnswer, type Value } from "./merge.js";

@@ -201,7 +201,7 @@ export function ProjectPage({ project }: { project: string }) {
             </span>
             <Find label="Find a metric" hotkey="f" value={view.search} onChange={(text) => change({ search: text })} className={css.metric} />
             <span className={common.grow} />
-            <Controls />
+            <Controls metrics={metrics} />
           </div>
           <div className={css.split} data-pane={pane}>
             <List

@@ -55,10 +55,10 @@ function StatePill({ run }: { run: Run }) {
 }
 
 function Counts({ answer }: { answer: GetRunResponse }) {
-  const { sent, durable, shown, lost } = countsOf(answer);
+  const { received, shown, lost } = countsOf(answer);
   return (
-    <span className={css.counts} title={"sent: calls that the run's programs made, as far as the server has heard\ndurable: of these, what is in the log for good\nshown: points of all metrics on this page"}>
-      <b data-count="sent">{countText(sent)}</b> sent · <b data-count="durable">{countText(durable)}</b> durable · <b data-count="shown">{countText(shown)}</b> points shown
+    <span className={css.counts} title={"received: calls that the run's programs made and the server has read from its log\nshown: points of all metrics on this page"}>
+      <b data-count="received">{countText(received)}</b> received · <b data-count="shown">{countText(shown)}</b> points shown
       {lost > 0n && <span className={css.lost}> · {countText(lost)} lost</span>}
     </span>
   );
@@ -77,7 +77,7 @@ function Takes({ take }: { take: number }) {
   if (take <= 1) return null;
   return (
     <span className={common.pick} title="Each restart without resume opened a take; nothing was overwritten">
-      <select aria-label="Take" value={view.take ?? take} onChange={(e) => change({ take: Number(e.target.value) === take ? null : Number(e.target.value), zoom: null })}>
+      <select aria-label="Take" value={view.take ?? take} onChange={(e) => change({ take: Number(e.target.value) === take ? null : Number(e.target.value), zoom: null, zoomed: "" })}>
         {Array.from({ length: take }, (_, i) => take - i).map((n) => <option key={n} value={n}>take {n}{n === take ? "" : " (earlier)"}</option>)}
       </select>
     </span>
@@ -136,7 +136,7 @@ function Body({ answer, run }: { answer: GetRunResponse; run: Run }) {
         <Find label="Find a metric" hotkey="f" value={view.search} onChange={(text) => change({ search: text })} className={css.metric} />
         <Takes take={run.take} />
         <span className={common.grow} />
-        <Controls />
+        <Controls metrics={metrics} />
       </div>
       <div className={css.split} data-pane={pane}>
         <section className={css.panels} aria-label="Charts">

@@ -1,7 +1,7 @@
 //! The panels of a page: sections by prefix, and the one that fills the window.
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Run } from "../gen/corral/v1/query_pb.js";
-import { Extent, ExtentContext, headRange } from "../extent.js";
+import { ExtentContext, Extents } from "../extent.js";
 import { plural } from "../format.js";
 import { useKeys } from "../hooks.js";
 import { arranged, matches, type MetricName, type Section, sectionsOf } from "../metric.js";
@@ -85,19 +85,19 @@ function Full({ metrics, shared, view }: { metrics: readonly MetricName[]; share
 export function Charts({ metrics, series, runs, openRun }: ChartsProps) {
   const [view] = useView();
   // Another axis or take: another extent.
-  const extent = useMemo(() => new Extent(headRange(runs, view.x)), [view.x, view.take]);
+  const extents = useMemo(() => new Extents(runs), [view.x, view.take]);
   const shown = useArranged(metrics, view.search);
   const sections = useMemo(() => sectionsOf(shown), [shown]);
-  const onZoom = useCallback((zoom: Range | null) => changeView({ zoom: zoom ? [zoom[0], zoom[1]] : null }), []);
+  const onZoom = useCallback((zoom: Range | null, metric: string) => changeView({ zoom: zoom ? [zoom[0], zoom[1]] : null, zoomed: viewNow().x === "auto" ? metric : "" }), []);
   const onLog = useCallback((metric: string) => changeView({ log: toggleLog(viewNow(), metric) }), []);
   const onOpen = useCallback((metric: string) => changeView({ open: viewNow().open === metric ? null : metric }), []);
   const shared = useMemo<Shared>(
-    () => ({ series, x: view.x, smoothing: view.smoothing, zoom: view.zoom, take: view.take ?? undefined, onZoom, onLog, onOpen, openRun }),
-    [series, view.x, view.smoothing, view.zoom, view.take, onZoom, onLog, onOpen, openRun],
+    () => ({ series, x: view.x, smoothing: view.smoothing, zoom: view.zoom, zoomed: view.zoomed, take: view.take ?? undefined, onZoom, onLog, onOpen, openRun }),
+    [series, view.x, view.smoothing, view.zoom, view.zoomed, view.take, onZoom, onLog, onOpen, openRun],
   );
-  useKeys({ Escape: () => engine.setHover({ x: null, runId: null, select: null }) });
+  useKeys({ Escape: () => engine.setHover({ x: null, runId: null, select: null, xName: undefined }) });
   return (
-    <ExtentContext value={extent}>
+    <ExtentContext value={extents}>
       {sections.map((section) => <Group key={section.name} section={section} shared={shared} view={view} />)}
       {shown.length === 0 && view.search !== "" && <p className={css.none}>No metric matches “{view.search}”.</p>}
       {view.open !== null && <Full metrics={shown} shared={shared} view={view} />}

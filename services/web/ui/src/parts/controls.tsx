@@ -2,14 +2,18 @@
 import { type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { useView } from "../address.js";
 import { useKeys } from "../hooks.js";
-import type { XKind } from "../plot/scene.js";
 import { isSmoothing, SMOOTHING_KINDS, type Smoothing, type SmoothingKind } from "../smooth.js";
 import { ALL_LOG, toggleLog, withKind } from "../viewstate.js";
+import type { MetricName } from "../metric.js";
+import { byMetric, chosenAxis, type XChoice } from "../xaxis.js";
 import { X_NAMES } from "../xtext.js";
 import common from "./common.module.css";
 import css from "./controls.module.css";
 
-const AXES: readonly XKind[] = ["step", "relative", "time"];
+const AXES = ["auto", "step", "relative", "time"] as const satisfies readonly XChoice[];
+const AXIS_NAMES: Readonly<Record<(typeof AXES)[number], string>> = { auto: "as defined", ...X_NAMES };
+/** More would be no list to choose from; a metric beyond them is named in the address (`x=metric:NAME`). */
+const METRICS_MAX = 200;
 
 function smoothingText({ kind, amount }: Smoothing): string {
   if (!isSmoothing({ kind, amount })) return "Smoothing off";
@@ -65,21 +69,32 @@ function SmoothingControl() {
   );
 }
 
-export function Controls() {
+function AxisControl({ metrics }: { metrics: readonly MetricName[] }) {
+  const [{ x }, change] = useView();
+  const metric = chosenAxis(x)?.metric || undefined;
+  const names = metrics.slice(0, METRICS_MAX).map((m) => m.name);
+  if (metric !== undefined && !names.includes(metric)) names.unshift(metric);
+  return (
+    <span className={common.pick}>
+      <select aria-label="x axis" value={x} onChange={(e) => change({ x: e.target.value as XChoice, zoom: null, zoomed: "" })}>
+        {AXES.map((axis) => <option key={axis} value={axis}>x: {AXIS_NAMES[axis]}</option>)}
+        {names.length > 0 && <optgroup label="a metric's value">{names.map((name) => <option key={name} value={byMetric(name)}>x: {name}</option>)}</optgroup>}
+      </select>
+    </span>
+  );
+}
+
+export function Controls({ metrics }: { metrics: readonly MetricName[] }) {
   const [view, change] = useView();
-  const nextAxis = () => change({ x: AXES[(AXES.indexOf(view.x) + 1) % AXES.length]!, zoom: null });
+  const nextAxis = () => change({ x: AXES[((AXES as readonly XChoice[]).indexOf(view.x) + 1) % AXES.length]!, zoom: null, zoomed: "" });
   const allLog = () => change({ log: toggleLog(view, ALL_LOG) });
-  const reset = () => change({ zoom: null });
+  const reset = () => change({ zoom: null, zoomed: "" });
   useKeys({ t: nextAxis, l: allLog, r: reset });
   return (
     <>
       {view.zoom && <button type="button" className={common.tab} onClick={reset}>Reset zoom</button>}
       <SmoothingControl />
-      <span className={common.pick}>
-        <select aria-label="x axis" value={view.x} onChange={(e) => change({ x: e.target.value as XKind, zoom: null })}>
-          {AXES.map((x) => <option key={x} value={x}>x: {X_NAMES[x]}</option>)}
-        </select>
-      </span>
+      <AxisControl metrics={metrics} />
       <button type="button" className={common.tab} aria-pressed={view.log.includes(ALL_LOG)} onClick={allLog}>log y</button>
       <span className={`${common.pick} ${css.wide}`}>
         <select aria-label="Panels a row" value={view.perRow} onChange={(e) => change({ perRow: Number(e.target.value) })}>

@@ -18,7 +18,7 @@ export function stateHint(run: Run, nowUs: number): string {
   const state = stateOf(run, nowUs);
   const exit = run.exitCode === undefined || run.exitCode === 0 ? "" : `, exit code ${run.exitCode}`;
   const end = run.finishedUs === undefined ? `last heard of ${exactTime(Number(run.lastAppendUs))}` : `ended ${exactTime(Number(run.finishedUs))}`;
-  return `${HINTS[state]}${exit}${run.message === "" ? "" : `: ${run.message}`}\nstarted ${exactTime(Number(run.createdUs))}\n${end}`;
+  return `${HINTS[state]}${exit}${run.message === "" ? "" : `: ${run.message}`}\nstarted ${exactTime(Number(run.startedUs))}\n${end}`;
 }
 
 /** For a table: what went well says how long it took, what did not says so. */

@@ -5,7 +5,7 @@ import { exactText } from "../format.js";
 import type { PanelLine } from "../lines.js";
 import type { View } from "../plot/scene.js";
 import { tableCell, tableRows } from "../tables.js";
-import { placeName, X_NAMES } from "../xtext.js";
+import { axisName, placeName } from "../xtext.js";
 import { Swatch } from "./swatch.js";
 import css from "./table.module.css";
 
@@ -40,7 +40,7 @@ export function Table({ metric, lines, view, onBack }: Props) {
       <table className={css.table} aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
-            <th scope="col">{X_NAMES[view.xKind]}</th>
+            <th scope="col">{axisName(view.xKind, view.xName ?? "")}</th>
             {lines.map((line, k) => <th key={k} scope="col" title={line.name}><Swatch color={line.color} dash={line.dash} /><span>{line.name}</span></th>)}
           </tr>
         </thead>

@@ -6,7 +6,7 @@ import { useHover } from "../hooks.js";
 import type { PanelLine } from "../lines.js";
 import { type Frame, mapsOf, toX } from "../plot/layout.js";
 import { placeTooltip, readout, type ReadoutRow } from "../plot/readout.js";
-import type { Scene } from "../plot/scene.js";
+import { hoverOn, type Scene } from "../plot/scene.js";
 import { placeText } from "../xtext.js";
 import { Swatch } from "./swatch.js";
 import css from "./tooltip.module.css";
@@ -39,12 +39,13 @@ function useHand(host: RefObject<HTMLDivElement | null>): { on: boolean; y: numb
 }
 
 function note({ width, count, min, max, nanCount }: ReadoutRow): string {
-  const some = width > 1 && count > 1 ? `last of ${count} points, ${numberText(min)} to ${numberText(max)}` : "";
+  const some = width !== 1 && count > 1 ? `last of ${count} points, ${numberText(min)} to ${numberText(max)}` : "";
   return [some, nanCount > 0 ? `${nanCount} NaN` : ""].filter((t) => t !== "").join(", ");
 }
 
 function Body({ host, shown, lines, y }: Props & { y: number | null }) {
-  const hover = useHover();
+  const hand = useHover();
+  const hover = shown ? hoverOn(hand, shown.scene.view) : hand;
   const box = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState({ left: -9999, top: 0 });
   const x = hover.x;
@@ -65,7 +66,7 @@ function Body({ host, shown, lines, y }: Props & { y: number | null }) {
   const words = pointed ? note(pointed) : "";
   return createPortal(
     <div ref={box} className={css.tip} style={place} role={y === null ? "status" : undefined} data-tooltip>
-      <small>{placeText(shown.scene.view.xKind, (pointed ?? first).x, (pointed ?? first).width)}</small>
+      <small>{placeText(shown.scene.view.xKind, (pointed ?? first).x, (pointed ?? first).width, shown.scene.view.xName)}</small>
       {rows.slice(0, ROWS_MAX).map((row, i) => (
         <div key={i} className={css.row} data-faded={hover.runId !== null && row.id !== hover.runId}>
           <Swatch color={row.color} dash={row.dash} /><span className={css.name}>{row.name}</span>

@@ -115,7 +115,7 @@ export class Engine {
   setHover(change: Partial<Hover>): void {
     const hover = { ...this.hover, ...change };
     const selects = hover.select === this.hover.select || (hover.select?.[0] === this.hover.select?.[0] && hover.select?.[1] === this.hover.select?.[1]);
-    if (hover.x === this.hover.x && hover.runId === this.hover.runId && selects) return;
+    if (hover.x === this.hover.x && hover.runId === this.hover.runId && hover.xName === this.hover.xName && selects) return;
     this.hover = hover;
     this.send({ do: "hover", hover });
     for (const changed of this.watchers) changed();

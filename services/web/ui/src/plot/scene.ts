@@ -1,6 +1,7 @@
 //! What a chart shows, in data's own units: lines, bands, marks and the view on them. No pixels, no DOM, no React.
 
-export type XKind = "step" | "time" | "relative";
+/** `value`: that of a metric, which a view names. */
+export type XKind = "step" | "time" | "relative" | "value";
 
 export interface Line {
   /** The run; lines of one run are highlighted together. */
@@ -29,6 +30,8 @@ export interface View {
   yMax: number;
   log: boolean;
   xKind: XKind;
+  /** The metric whose value is x. */
+  xName?: string | undefined;
 }
 
 export interface Theme {
@@ -47,7 +50,12 @@ export interface Hover {
   runId: string | null;
   /** The range of x that is being dragged; null: none. */
   select: readonly [number, number] | null;
+  /** The metric whose value x is, on the panel that the hand is on; undefined: a step or a time. */
+  xName?: string | undefined;
 }
+
+/** What of a hand a panel shows: a place on another axis is none on its own. */
+export const hoverOn = (hover: Hover, view: Pick<View, "xName">): Hover => (hover.xName === view.xName ? hover : { ...hover, x: null, select: null });
 
 export const NO_HOVER: Hover = { x: null, runId: null, select: null };
 
@@ -63,7 +71,7 @@ export interface Scene {
 }
 
 const LINE_FIELDS = ["id", "color", "x", "y", "raw", "lo", "hi", "live", "dash", "nonFinite"] as const satisfies readonly (keyof Line)[];
-const VIEW_FIELDS = ["xMin", "xMax", "yMin", "yMax", "log", "xKind"] as const satisfies readonly (keyof View)[];
+const VIEW_FIELDS = ["xMin", "xMax", "yMin", "yMax", "log", "xKind", "xName"] as const satisfies readonly (keyof View)[];
 const THEME_FIELDS = ["grid", "axis", "crosshair", "surface", "warn"] as const satisfies readonly (keyof Theme)[];
 
 const equal = <T>(a: T, b: T, fields: readonly (keyof T)[]) => a === b || fields.every((f) => Object.is(a[f], b[f]));

@@ -15,7 +15,7 @@
 //! `Scene.lines` come from linesOf (lines.ts), `Scene.theme` from the CSS tokens, `Scene.scale` is devicePixelRatio.
 import { layout, type Frame } from "./layout.js";
 import { type Context, drawOverlay, drawScene } from "./raster.js";
-import { type Hover, NO_HOVER, type Scene } from "./scene.js";
+import { type Hover, hoverOn, NO_HOVER, type Scene } from "./scene.js";
 
 /** Redraws of a panel from data are at least so far apart; those from the hand are not held up. */
 export const DATA_REDRAW_MS_MIN = 100;
@@ -64,7 +64,10 @@ function sized(context: Context, scene: Scene): void {
   if (canvas.height !== height) canvas.height = height;
 }
 
-const shows = ({ drawn }: Panel, x: number | null) => x !== null && drawn !== undefined && x >= drawn.scene.view.xMin && x <= drawn.scene.view.xMax;
+const shows = ({ drawn }: Panel, hover: Hover) => {
+  const x = drawn ? hoverOn(hover, drawn.scene.view).x : null;
+  return x !== null && drawn !== undefined && x >= drawn.scene.view.xMin && x <= drawn.scene.view.xMax;
+};
 const has = ({ drawn }: Panel, id: string | null) => id !== null && drawn !== undefined && drawn.scene.lines.some((l) => l.id === id);
 
 export class Stage {
@@ -117,7 +120,7 @@ export class Stage {
     const before = this.hover;
     this.hover = hover;
     for (const panel of this.panels.values()) {
-      if (hover.select !== before.select || shows(panel, hover.x) || shows(panel, before.x)) panel.overlayDirty = true;
+      if (hover.select !== before.select || shows(panel, hover) || shows(panel, before)) panel.overlayDirty = true;
       // Fading the others is part of the chart itself, where the run has a line in it.
       if (hover.runId !== before.runId && (has(panel, hover.runId) || has(panel, before.runId))) panel.baseDirty = true;
     }
@@ -171,7 +174,7 @@ export class Stage {
     }
     if (panel.overlayDirty) {
       sized(panel.overlay, scene);
-      drawOverlay(panel.overlay, scene, frame, this.hover);
+      drawOverlay(panel.overlay, scene, frame, hoverOn(this.hover, scene.view));
       panel.overlayDirty = false;
     }
   }

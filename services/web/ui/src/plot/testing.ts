@@ -14,7 +14,7 @@ export function line(id: string, y: readonly number[], more: Partial<PanelLine> 
   const series: SeriesBuckets = {
     ref: 1, runId: id, metric: "loss", label: "", take: 1, rows, width, index: Float64Array.from({ length: rows }, (_, i) => i),
     count: new Uint32Array(rows).fill(width), min: f(min ?? y), max: f(max ?? y), mean: f(y), last: f(y),
-    nanCount: Uint32Array.from(y, (v) => (Number.isNaN(v) ? width : 0)), firstNonFinite: Float64Array.from(y, (v) => (Number.isFinite(v) ? 0 : v)),
+    nanCount: Uint32Array.from(y, (v) => (Number.isNaN(v) ? width : 0)), firstNonFinite: Float64Array.from(y, (v) => (Number.isFinite(v) ? 0 : v)), x: new Float64Array(0), xMetric: "", withoutX: 0,
   };
   const x = Float64Array.from({ length: rows }, (_, i) => i * width + (width - 1) / 2);
   return {

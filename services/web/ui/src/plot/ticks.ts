@@ -120,6 +120,7 @@ function timeTicks(lo: number, hi: number, count: number, elapsed: boolean): Tic
 }
 
 export function xTicks(kind: XKind, lo: number, hi: number, count: number): Tick[] {
+  if (kind === "value") return linearTicks(lo, hi, count);
   if (kind !== "step") return timeTicks(lo, hi, count, kind === "relative");
   // Steps are whole numbers: no tick between them.
   return linearTicks(lo, hi, count).filter((t) => Number.isInteger(t.value));
