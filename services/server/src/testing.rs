@@ -8,7 +8,7 @@ use bytes::Bytes;
 use corral_access::Secret;
 use corral_credentials::Credentials;
 use corral_domain::metric::MetricRegistered;
-use corral_domain::run::RunOpened;
+use corral_domain::run::{GapAccepted, GapReason, RunOpened};
 use corral_domain::{Column, ColumnType, CommandId, RunEntry, StepGroup};
 use corral_tasks::{Clock, Tasks};
 use corral_wire::proto;
@@ -72,6 +72,7 @@ pub(crate) struct Writer {
     door: IngestServiceClient<tonic::transport::Channel>,
     authorization: MetadataValue<Ascii>,
     run: String,
+    epoch: u32,
     next: u64,
     take: u32,
     log_epoch: u32,
@@ -81,7 +82,7 @@ impl Writer {
     pub(crate) async fn open(running: &Running, key: &Secret, run: &str) -> Self {
         let door = IngestServiceClient::connect(running.url().to_owned()).await.expect("a connection");
         let authorization = format!("Bearer {}", key.expose()).parse().expect("a header");
-        let mut writer = Self { door, authorization, run: run.to_owned(), next: 1, take: 0, log_epoch: 0 };
+        let mut writer = Self { door, authorization, run: run.to_owned(), epoch: 1, next: 1, take: 0, log_epoch: 0 };
         let opened = writer.append(vec![RunEntry::Opened(Box::new(opening(run)))], 1).await.opened.expect("an outcome");
         assert_eq!(opened.refusal, 0, "{opened:?}");
         writer.take = opened.take;
@@ -110,13 +111,11 @@ impl Writer {
         self.next = seq;
     }
 
-    /// A point of a metric that the writer never registered: a dead letter.
-    pub(crate) async fn unregistered(&mut self) {
-        let column = Column { metric: 9, kind: ColumnType::F64, values: Bytes::from_static(&[0; 8]) };
-        let word = Bytes::from_static(&[0; 8]);
-        self.next = 25;
-        let group = StepGroup { rows: 1, steps: word.clone(), times: word, columns: vec![column] };
-        self.append(vec![RunEntry::Points(group)], 1).await;
+    /// A writer whose opening was refused, and became a gap: a dead letter.
+    pub(crate) async fn never_opened(&mut self) {
+        (self.epoch, self.next, self.take) = (self.epoch + 1, 1, 0);
+        let gap = GapAccepted { from: 1, to: 1, why: GapReason::Refused, detail: String::new() };
+        self.append(vec![RunEntry::Gap(gap)], 1).await;
     }
 
     async fn append(&mut self, entries: Vec<RunEntry>, items: u64) -> proto::AppendOnceResponse {
@@ -127,7 +126,7 @@ impl Writer {
                 handle: 1,
                 run_id: self.run.clone(),
                 writer_id: Bytes::from_static(&[7; 16]),
-                writer_epoch: 1,
+                writer_epoch: self.epoch,
                 last_acked_seq: first - 1,
                 acked_log_epoch: self.log_epoch,
                 acked_actor: String::new(),

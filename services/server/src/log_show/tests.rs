@@ -23,7 +23,7 @@ async fn a_runs_events_are_shown_with_their_positions_and_what_became_of_them() 
     writer.points(10).await;
     writer.again(10);
     writer.points(3).await;
-    writer.unregistered().await;
+    writer.never_opened().await;
     let (code, text) = ask(&home, "a-run").await;
     assert_eq!(code, DONE, "{text}");
     for expect in [
@@ -31,7 +31,7 @@ async fn a_runs_events_are_shown_with_their_positions_and_what_became_of_them() 
         "items 3-22 take 1: applies\n    3-22 points: 20 rows of metrics [0] steps 3 to 22",
         "items 15-24 take 1: trimmed, 23-24 applies\n    15-24 points: 10 rows of metrics [0] steps 15 to 24",
         "items 10-12 take 1: skipped: everything up to item 24 was applied before",
-        "dead letter: \"points: a metric id was not registered\"",
+        "dead letter: \"the writer was never opened\"",
     ] {
         assert!(text.contains(expect), "`{expect}` is not in\n{text}");
     }
