@@ -16,7 +16,7 @@ use corral_read_store::state::{self, OutcomeRow, RunInfoRow, RunStateRow, Writer
 use corral_read_store::tail::{self, TailRow};
 use corral_read_store::{Range, ReadStore, Table, metric};
 
-use crate::planted::planted;
+use crate::planted;
 use crate::policy::Halt;
 use crate::run::{NONE, Run, TailRecord, Writer, WriterNames};
 
@@ -80,7 +80,7 @@ impl Run {
             Some(b'w') => {
                 if let Some(writer) = state::writer_of(key) {
                     let mut row = WriterRow::decode(value)?;
-                    if planted(6) {
+                    if planted::bug(planted::HW_NOT_KEPT) {
                         row.hw = 0;
                     }
                     self.writers.insert(writer, Writer { row, moved: false });

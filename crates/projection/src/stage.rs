@@ -7,7 +7,7 @@
 
 use corral_domain::limits::OPEN_RANGES_COUNT_MAX;
 
-use crate::planted::planted;
+use crate::planted;
 
 /// Where a writer stands.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub(crate) enum Staged {
 pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) -> Staged {
     let Place { hw, open } = place;
     let ahead = first > hw.saturating_add(1);
-    let jump = ahead && (hole_before || planted(10)) && open.len() < OPEN_RANGES_COUNT_MAX;
+    let jump = ahead && (hole_before || planted::bug(planted::HW_JUMPS)) && open.len() < OPEN_RANGES_COUNT_MAX;
     if ahead && !jump {
         return Staged::Skip;
     }
@@ -47,7 +47,7 @@ pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) 
         return Staged::Skip;
     }
     let mut open = without(open, first, last);
-    if jump && !planted(10) {
+    if jump && !planted::bug(planted::HW_JUMPS) {
         join(&mut open, (hw.saturating_add(1), first - 1));
     }
     Staged::Apply { hw: hw.max(last), keep, open }

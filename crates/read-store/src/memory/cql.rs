@@ -92,7 +92,7 @@ impl MemoryStore {
             (Phase::State, rows(batch.state)),
             (Phase::Checkpoint, vec![Step::Checkpoint(partition, checkpoint)]),
         ];
-        if planted(8) {
+        if planted(CHECKPOINT_FIRST) {
             phases.rotate_right(1);
         }
         for (_, steps) in &mut phases {
@@ -227,7 +227,9 @@ async fn let_others_run() {
     .await;
 }
 
-/// Bugs that the suites must find (feature `planted`): 8 writes the checkpoint before the rows.
+/// A bug that the suites must find: the checkpoint is written before the rows.
+const CHECKPOINT_FIRST: u32 = 8;
+
 fn planted(bug: u32) -> bool {
     cfg!(feature = "planted") && std::env::var("CORRAL_PLANTED_BUG").is_ok_and(|chosen| chosen == bug.to_string())
 }
