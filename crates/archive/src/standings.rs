@@ -16,7 +16,7 @@ use bytes::Bytes;
 use corral_domain::envelope::READER_VERSION;
 use corral_domain::limits::ARCHIVE_WRITERS_COUNT_MAX;
 use corral_domain::{Actor, Envelope, EventType, Offset, StreamKind, WriterId};
-use corral_projection::deduplication::{Deduplication, Said};
+use corral_projection::said::{Deduplication, Said};
 use corral_segment::format::{u16_at, u32_at, u64_at};
 
 use crate::catalogue::{sealed, unsealed};

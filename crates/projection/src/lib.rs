@@ -1,6 +1,5 @@
 //! Projections: events in, rows out.
 
-pub mod deduplication;
 mod dice;
 mod json;
 pub mod limits;
@@ -13,6 +12,7 @@ mod project;
 pub mod rebuild;
 mod run;
 pub mod runner;
+pub mod said;
 mod seal;
 mod set;
 mod stage;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use corral_domain::limits::PROJECTOR_READ_BYTES_MAX;
 use corral_domain::{Envelope, Offset, OrganizationId, Partition, RunEntry, RunId, StreamKey};
 use corral_event_log::{EventLog, LogError, Record};
-use corral_projection::deduplication::{Deduplication, Said};
+use corral_projection::said::{Deduplication, Said};
 use corral_read_store::layout::Row as _;
 use corral_read_store::project::{DeadLetterRow, dead_letter_key};
 use corral_read_store::{ReadStore, StoreError};
