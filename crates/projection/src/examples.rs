@@ -1,5 +1,7 @@
 //! The worked examples of `EVENTS.md` 11, each at any batching, with a crash between any two phases.
 
+use std::sync::atomic::Ordering;
+
 use corral_domain::run::Resume;
 use corral_read_store::layout::Row;
 use corral_read_store::state::{self, WriterRow};
@@ -113,10 +115,14 @@ fn deduplication_at_any_batching_with_a_crash_between_any_two_phases() {
 fn acknowledging() {
     block_on(async {
         let (log, store) = (testing::log(), MemoryStore::new());
-        for logged in [opening(1), record(1, 2, 5), record(1, 10, 12), record(1, 6, 9)] {
+        for logged in [opening(1), record(1, 2, 5), record(1, 10, 12), record(1, 6, 9), record(1, 2, 9)] {
             append(&log, logged.bytes()).await;
         }
-        Driven::new(&log, &store, &Limits::default(), 1).finish().await;
+        let mut driven = Driven::new(&log, &store, &Limits::default(), 1);
+        driven.finish().await;
+        let status = driven.status();
+        let counts = [&status.applied, &status.ahead, &status.skipped].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [3, 1, 1]);
         let key = state::writer_key(&stream(0), writer_id(1), 1, "somebody");
         let row = WriterRow::decode(&store.get(&key).await.expect("a get").expect("a writer")).expect("a row");
         assert_eq!(row.hw, 9);

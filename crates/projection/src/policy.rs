@@ -7,8 +7,10 @@ use corral_read_store::{LayoutError, StoreError};
 pub enum Verdict {
     /// It changed the state.
     Applied,
-    /// It goes to nobody: below `applied_through`, a duplicate, or a range that does not touch hw + 1.
+    /// It goes to nobody: below `applied_through`, or a duplicate.
     Skipped,
+    /// It goes to nobody: its range does not touch hw + 1.
+    Ahead,
     /// Refused, for every projection alike: kept with its bytes.
     DeadLetter(Refused),
 }

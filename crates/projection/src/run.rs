@@ -184,7 +184,7 @@ impl Run {
             if let Some(known) = self.writers.get_mut(&key) {
                 known.row = writer;
             }
-            return (Verdict::Skipped, false);
+            return (if staged == Staged::Ahead { Verdict::Ahead } else { Verdict::Skipped }, false);
         };
         (writer.hw, writer.open_ranges, writer.offset) = (hw, open, arrived.offset);
         let actor = envelope.actor.as_str();

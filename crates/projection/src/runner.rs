@@ -23,6 +23,7 @@ use crate::dice::Dice;
 use crate::limits::Limits;
 use crate::policy::Halt;
 
+mod ahead;
 mod commit;
 mod streams;
 
@@ -50,7 +51,10 @@ pub struct Status {
     pub tail: AtomicU64,
     pub complete_through_us: AtomicI64,
     pub applied: AtomicU64,
+    /// What was applied before.
     pub skipped: AtomicU64,
+    /// Skipped because what lies before it is missing.
+    pub ahead: AtomicU64,
     pub dead_letters: AtomicU64,
     pub seals: AtomicU64,
     pub merges: AtomicU64,
@@ -110,6 +114,7 @@ pub struct Runner {
     complete_through: Micros,
     hole_before: bool,
     bad_in_a_row: u32,
+    ahead: ahead::Ahead,
     projects: BTreeMap<(OrganizationId, ProjectId), ProjectStatRow>,
     /// Commits of random sizes, for rebuilds: what is committed together must not matter.
     dice: Option<Dice>,
@@ -127,6 +132,7 @@ impl Runner {
             complete_through: Micros::default(),
             hole_before: false,
             bad_in_a_row: 0,
+            ahead: ahead::Ahead::default(),
             projects: BTreeMap::new(),
             dice: None,
             ends: Ends::default(),

@@ -60,7 +60,7 @@ impl Deduplication {
         let standing = self.0.entry((range.writer, range.epoch, envelope.actor.clone())).or_default();
         let place = Place { hw: standing.hw, open: &standing.open };
         match stage(place, range.first, range.last, envelope.after_hole(hole_before)) {
-            Staged::Skip => Said::Skipped { hw: standing.hw },
+            Staged::Skip | Staged::Ahead => Said::Skipped { hw: standing.hw },
             Staged::Apply { hw, keep, mut open } => {
                 // As the run's projection does it: behind a hole it may only lack what was jumped over.
                 if refused && !open.is_empty() {

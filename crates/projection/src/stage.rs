@@ -21,8 +21,10 @@ pub(crate) struct Place<'a> {
 /// What the stage says of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Staged {
-    /// Nothing of it applies and nothing changes.
+    /// Everything of it was applied before: nothing changes.
     Skip,
+    /// What lies between hw and its range is missing: nothing changes.
+    Ahead,
     Apply {
         hw: u64,
         /// The seqs that apply: closed ranges, sorted.
@@ -37,7 +39,7 @@ pub(crate) fn stage(place: Place<'_>, first: u64, last: u64, hole_before: bool) 
     let ahead = first > hw.saturating_add(1);
     let jump = ahead && (hole_before || planted::bug(planted::HW_JUMPS)) && open.len() < OPEN_RANGES_COUNT_MAX;
     if ahead && !jump {
-        return Staged::Skip;
+        return Staged::Ahead;
     }
     let mut keep = within(open, first, last);
     if last > hw {

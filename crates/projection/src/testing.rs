@@ -21,7 +21,7 @@ use corral_tasks::ManualClock;
 use crate::dice::Dice;
 use crate::limits::Limits;
 use crate::policy::Halt;
-use crate::runner::{Handles, Prepared, Runner};
+use crate::runner::{Handles, Prepared, Runner, Status};
 
 pub(crate) mod oracle;
 pub(crate) mod reader;
@@ -223,6 +223,9 @@ impl Driven {
 
     pub(crate) fn next(&self) -> Offset {
         self.runner.next()
+    }
+    pub(crate) fn status(&self) -> Arc<Status> {
+        self.runner.status()
     }
     pub(crate) fn is_writing(&self) -> bool {
         self.writing.is_some()

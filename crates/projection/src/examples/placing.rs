@@ -77,8 +77,7 @@ fn a_series_beyond_the_runs_bound_takes_nothing_else_with_it() {
         items(2, 5, vec![both(4.0), Item::Object, Item::Finished]),
     ];
     let limits = Limits { run_series_max: 3, ..Limits::default() };
-    let right: [Points<'_>; 3] =
-        [("m0", "a", &[1.0, 3.0]), ("m0", "b", &[2.0, 4.0]), ("m1", "a", &[1.0, 3.0])];
+    let right: [Points<'_>; 3] = [("m0", "a", &[1.0, 3.0]), ("m0", "b", &[2.0, 4.0]), ("m1", "a", &[1.0, 3.0])];
     block_on(check(limits, &log, (&right, 2, RunState::Finished)));
 }
 

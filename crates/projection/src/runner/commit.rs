@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use corral_domain::{Envelope, EventType, Micros, Offset, OrganizationId, ProjectId, StreamKey, StreamKind};
+use corral_domain::{
+    Envelope, EventType, Micros, Offset, OrganizationId, ProjectId, StreamKey, StreamKind, WriterRange,
+};
 use corral_event_log::{Batch, Record};
 use corral_hub::{Message, Nudge};
 use corral_read_store::layout::{KeyBytes, Row};
@@ -14,6 +16,7 @@ use corral_read_store::state::Replaced;
 use corral_read_store::{Key, Mutation, Range, Table, Write, WriteBatch, run as run_rows, tail};
 
 use super::Runner;
+use super::ahead::Who;
 use super::streams::Stream;
 use crate::policy::{Halt, Refused, Verdict};
 use crate::run::{Arrived, Rowset, Run};
@@ -106,7 +109,11 @@ impl Runner {
             Verdict::Applied => {
                 self.bad_in_a_row = 0;
                 self.status.applied.fetch_add(1, Ordering::Relaxed);
+                if let Some(range) = envelope.writer {
+                    self.ahead.applied(|| who(&envelope, range));
+                }
             }
+            Verdict::Ahead => self.skipped_ahead(&envelope, record.offset),
             Verdict::Skipped => {
                 self.status.skipped.fetch_add(1, Ordering::Relaxed);
             }
@@ -167,6 +174,15 @@ impl Runner {
             || head.tail_bytes + bytes >= limits.tail_bytes_max
     }
 
+    fn skipped_ahead(&mut self, envelope: &Envelope, offset: Offset) {
+        self.status.ahead.fetch_add(1, Ordering::Relaxed);
+        let Some(range) = envelope.writer else { return };
+        if self.ahead.skipped(who(envelope, range), offset) {
+            let (partition, stream, first) = (self.partition.0, &envelope.stream, range.first);
+            tracing::warn!(partition, %stream, writer = %range.writer, first, "items before these do not come: skipped");
+        }
+    }
+
     fn timestamp(&self, offset: Offset) -> u64 {
         (u64::from(self.handles.build.0) << 42) + offset.0
     }
@@ -202,6 +218,10 @@ impl Runner {
         self.streams.insert(stream.clone(), loaded);
         Ok(())
     }
+}
+
+fn who(envelope: &Envelope, range: WriterRange) -> Who {
+    (envelope.stream.clone(), range.writer, range.epoch, envelope.actor.as_str().to_owned())
 }
 
 /// A record may write a row several times, all at one timestamp: the last is what it wrote, and the store must not choose.

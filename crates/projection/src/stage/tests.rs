@@ -7,7 +7,7 @@ type Seqs = Vec<(u64, u64)>;
 /// (hw, open) after (first, last) and what was kept; `None`: skipped.
 fn check(hw: u64, open: &[(u64, u64)], range: (u64, u64), hole: bool) -> Option<(u64, Seqs, Seqs)> {
     match stage(Place { hw, open }, range.0, range.1, hole) {
-        Staged::Skip => None,
+        Staged::Skip | Staged::Ahead => None,
         Staged::Apply { hw, keep, open } => Some((hw, keep, open)),
     }
 }
@@ -23,6 +23,13 @@ fn items_up_to_hw_are_trimmed_and_a_range_beyond_waits() {
     let end = u64::MAX - 1;
     assert_eq!(check(end, &[], (end, end), false), None);
     assert_eq!(check(end - 1, &[], (1, end), false), Some((end, vec![(end, end)], vec![])));
+}
+
+#[test]
+fn what_repeats_and_what_does_not_follow_are_told_apart() {
+    let place = |hw| Place { hw, open: &[] };
+    assert_eq!(stage(place(5), 2, 5, false), Staged::Skip);
+    assert_eq!(stage(place(5), 7, 9, false), Staged::Ahead);
 }
 
 #[test]
