@@ -82,10 +82,8 @@ fn replace_one(spool: &Spool, writer: WriterIndex, model: &mut Model, random: &m
 
 fn schedule(seed: u64) -> (u64, u64) {
     let dir = tempfile::tempdir().expect("a directory");
-    // Where a thread writes, what it has written is told by `close` only.
-    let may_map = !seed.is_multiple_of(4);
     let options = Options {
-        may_map,
+        may_map: !seed.is_multiple_of(4),
         ring_bytes: 500 << 10,
         overflow_file_bytes: 64 << 10,
         overflow_bytes_max: 256 << 10,
@@ -127,7 +125,8 @@ fn schedule(seed: u64) -> (u64, u64) {
             model.check(&spool, writer, model.acked + 1);
         }
     }
-    if !may_map {
+    // Where a thread writes, what it has written is told by `close` only.
+    if !spool.is_mapped() {
         assert!(!spool.close().expect("close"), "not all is acknowledged");
     }
     // As if it were killed now: a copy has nobody's lock.
