@@ -162,6 +162,11 @@ impl Run {
         self.control(&RunEntry::MetricDefined(def))
     }
 
+    /// Whether a step was logged that is no whole number: from then on all that are given are the metric `step` too.
+    pub fn steps_are_metric(&self) -> bool {
+        lock(&self.state).step_defined
+    }
+
     /// Steps that are no whole numbers are a metric named `step`, which is then the axis of all others.
     pub fn define_step_once(&self) {
         if std::mem::replace(&mut lock(&self.state).step_defined, true) {

@@ -112,7 +112,7 @@ impl Inner {
         };
         let axes = self.axes(organization, run, query, &state).await?;
         let (min, max) = axis::bounds(query);
-        Ok(Some(RunView { view: View { axis: query.axis, started, min, max, as_of }, take, axes }))
+        Ok(Some(RunView { view: View { axis: query.axis, started, of_steps: false, min, max, as_of }, take, axes }))
     }
 }
 

@@ -97,7 +97,14 @@ impl Inner {
             let dictionary = self.dictionary(organization, run, &state).await?;
             (0..state.metrics).filter_map(|metric| dictionary.name(metric)).map(|name| name.to_string()).collect()
         };
-        let view = View { axis: XAxis::Step, started: Micros(0), min: i64::MIN, max: i64::MAX, as_of: Some(as_of) };
+        let view = View {
+            axis: XAxis::Step,
+            started: Micros(0),
+            of_steps: false,
+            min: i64::MIN,
+            max: i64::MAX,
+            as_of: Some(as_of),
+        };
         let mut stats: HashMap<u32, SeriesStat> = HashMap::new();
         let mut last = Micros(0);
         for metrics in names.chunks(METRICS_AT_ONCE_MAX) {

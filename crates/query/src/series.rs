@@ -27,12 +27,17 @@ pub(crate) use placed::{Placed, XColumn, place, range};
 /// How often a read begins again because the run was sealed and merged under it.
 const READ_TURNS_MAX: usize = 16;
 
+/// The metric that holds steps which are no whole numbers: it refines the step, and a point without it stands at its step.
+pub(crate) const REFINED_STEP: &str = "step";
+
 /// Which points of a series are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) axis: XAxis,
     /// When the run was started, client time being counted from there on a relative axis.
     pub(crate) started: Micros,
+    /// The x metric is [`REFINED_STEP`].
+    pub(crate) of_steps: bool,
     /// Closed bounds of x; places where it is a metric's value.
     pub(crate) min: i64,
     pub(crate) max: i64,

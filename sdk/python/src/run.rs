@@ -53,15 +53,15 @@ impl Run {
         let Some(step) = step.filter(|step| !step.is_none()) else { return (self.run.next_step(None), None) };
         if let Ok(step) = step.cast_exact::<PyInt>().map_err(drop).and_then(|step| step.extract::<i64>().map_err(drop))
         {
-            return (self.run.next_step(Some(step)), None);
+            return self.whole_step(step);
         }
         match any(step) {
-            Found::Point(Value::I64(step)) => (self.run.next_step(Some(step)), None),
+            Found::Point(Value::I64(step)) => self.whole_step(step),
             Found::Point(value @ (Value::F64(_) | Value::F32(_))) => {
                 let step = value.as_f64();
                 let whole = step as i64;
                 if whole as f64 == step && step.abs() < 9.0e18 {
-                    return (self.run.next_step(Some(whole)), None);
+                    return self.whole_step(whole);
                 }
                 (self.run.next_step(None), Some(step))
             }
@@ -70,6 +70,12 @@ impl Run {
                 (self.run.next_step(None), None)
             }
         }
+    }
+
+    /// Among steps that are fractions a whole one is a fraction too: the row that it is in may be theirs.
+    fn whole_step(&self, step: i64) -> ((i64, bool), Option<f64>) {
+        let as_metric = self.run.steps_are_metric().then_some(step as f64);
+        (self.run.next_step(Some(step)), as_metric)
     }
 
     /// True if every value was plain and the row is complete; runs no Python code, so the dict cannot change meanwhile.

@@ -10,7 +10,7 @@ use corral_read_store::state::RunStateRow;
 use super::RunView;
 use crate::bucket::Place;
 use crate::engine::Inner;
-use crate::series::View;
+use crate::series::{REFINED_STEP, View};
 use crate::{HistoryQuery, QueryError, XAxis};
 
 /// Metrics that follow each other in a question and have the same x.
@@ -33,7 +33,8 @@ impl RunView {
     }
 
     pub(crate) fn view_of(&self, chunk: &Chunk) -> View {
-        View { axis: if chunk.x.is_some() { XAxis::Metric } else { self.view.axis }, ..self.view }
+        let Some(x) = &chunk.x else { return self.view };
+        View { axis: XAxis::Metric, of_steps: x == REFINED_STEP, ..self.view }
     }
 }
 

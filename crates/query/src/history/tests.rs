@@ -187,6 +187,22 @@ async fn the_defined_axis_is_each_metrics_own() {
 }
 
 #[tokio::test]
+async fn a_point_without_a_refined_step_stands_at_its_step() {
+    let (mut world, run) = (World::new(SMALL), run_id("one"));
+    world.open(&run).await;
+    world.define(&run, "*", "step").await;
+    world.log(&run, "loss", &[(0, 1.0)]).await;
+    let metrics: &[&str] = &["loss", "step"];
+    let rows = vec![(1, 0, [2.0, 0.5].map(Value::F64).to_vec()), (1, 1, [3.0, 1.0].map(Value::F64).to_vec())];
+    world.record(&run, Record { label: "", metrics, rows, duplicates: 0 }).await;
+    let query = HistoryQuery { axis: XAxis::Defined, ..ask(&run, 100) };
+    let answer = world.engine.history(ORGANIZATION, &query).await.expect("answers");
+    let Columns::Buckets(buckets) = &answer.series[0].columns else { panic!("buckets were asked for") };
+    assert_eq!((&buckets.x, &buckets.last), (&vec![0.0, 0.5, 1.0], &vec![1.0, 2.0, 3.0]));
+    assert_eq!((&*answer.series[0].x_metric, answer.series[0].without_x), ("step", 0));
+}
+
+#[tokio::test]
 async fn relative_time_counts_from_the_first_point_of_a_run_that_was_created_late() {
     let (mut world, run) = (World::new(SMALL), run_id("one"));
     world.open(&run).await;

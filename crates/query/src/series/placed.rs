@@ -3,7 +3,8 @@
 //! The x of a point is what the x metric of the same run, take and label logged at the same step: of those values that came
 //! no later than the point (by append time; within one record by client time), the last. A value that comes later moves no
 //! point, so that what was sent stays right. A point whose step has no such value, or one that is not finite, is left out
-//! and counted.
+//! and counted; but where the x metric is `step` (which steps that are no whole numbers become), a point whose step has no
+//! such value stands at its step.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -109,7 +110,8 @@ pub(crate) fn place(points: &Points, view: &View, columns: &[&XColumn]) -> Optio
                 break;
             }
         }
-        xs.push(found.unwrap_or(NOWHERE));
+        let step = || view.of_steps.then(|| Place::of(points.steps[row] as f64)).flatten().map(|place| place.0);
+        xs.push(found.or_else(step).unwrap_or(NOWHERE));
     }
     let without = xs.iter().filter(|x| **x == NOWHERE).count() as u64;
     let inside = |row: &usize| xs[*row] != NOWHERE && xs[*row] >= view.min && xs[*row] <= view.max;

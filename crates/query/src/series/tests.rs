@@ -11,7 +11,8 @@ mod slow;
 
 use slow::SlowStore;
 
-const EVERYTHING: View = View { axis: XAxis::Step, started: Micros(0), min: i64::MIN, max: i64::MAX, as_of: None };
+const EVERYTHING: View =
+    View { axis: XAxis::Step, started: Micros(0), of_steps: false, min: i64::MIN, max: i64::MAX, as_of: None };
 
 /// All points of a series, as they were read.
 fn points_of(series: &SeriesRead, view: &View) -> Points {
@@ -113,7 +114,7 @@ async fn play(acts: Vec<Act>) {
                 let as_of = as_of.map(|at| moments[at % moments.len()]);
                 let axis = [XAxis::Step, XAxis::Time, XAxis::RelativeTime][axis];
                 let (min, max) = if axis == XAxis::Step { (min, max) } else { (min * 1_000, max * 1_000) };
-                check_run(&world, &View { axis, started: Micros(500), min, max, as_of }).await;
+                check_run(&world, &View { axis, started: Micros(500), of_steps: false, min, max, as_of }).await;
             }
         }
     }
