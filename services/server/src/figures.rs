@@ -72,11 +72,14 @@ impl Figures {
     fn projector(&self, out: &mut String, projector: &Projector) {
         let now = self.clock.now();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed).to_string();
-        let figures: [OfPartition<'_>; 9] = [
+        let figures: [OfPartition<'_>; 10] = [
             ("corral_projector_lag_events", "events that wait to be projected", &|s| s.lag_events().to_string()),
             ("corral_projector_lag_seconds", "how far the read store lags behind", &|s| s.lag_seconds(now).to_string()),
             ("corral_projector_applied_total", "events applied", &|s| count(&s.applied)),
-            ("corral_projector_skipped_total", "events that deduplication left out", &|s| count(&s.skipped)),
+            ("corral_projector_skipped_total", "events that were applied before", &|s| count(&s.skipped)),
+            ("corral_projector_ahead_total", "events skipped as what lies before them is missing", &|s| {
+                count(&s.ahead)
+            }),
             ("corral_projector_dead_letters_total", "events refused", &|s| count(&s.dead_letters)),
             ("corral_projector_seals_total", "tails sealed", &|s| count(&s.seals)),
             ("corral_projector_merges_total", "merges of sets", &|s| count(&s.merges)),
