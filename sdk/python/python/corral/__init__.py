@@ -7,7 +7,7 @@
             run.log({"train/loss": 1 / (step + 1)}, step=step)
 
 `init()` opens a run and returns at once, with or without a server. `log()` writes into a memory-mapped file and returns;
-it never blocks and never raises. What it returned for survives the process: if that is killed, the next program of the
+it never waits for a network and never raises. What it returned for survives the process: if that is killed, the next program of the
 same user on the same machine that uses corral sends the rest. `corral.Api()` asks questions.
 
 Environment: `CORRAL_URL` (http://127.0.0.1:4870), `CORRAL_API_KEY` (else what the first `corral serve` of this user on this

@@ -37,8 +37,8 @@ def init(
         at all); else `CORRAL_MODE`.
     label: gives this process series of its own where ranks log the same metrics.
 
-    Raises ValueError or TypeError for arguments that no server would take (or a `CORRAL_URL` that leads nowhere), and RuntimeError for a `resume` that was
-    answered with no; never because of a server or a disk.
+    Raises ValueError or TypeError for arguments that no server would take (or a `CORRAL_URL` that leads nowhere), and
+    RuntimeError for a `resume` that was answered with no; never because of a server or a disk.
     """
     mode = mode or os.environ.get("CORRAL_MODE") or "online"
     if mode not in ("online", "offline", "disabled"):
@@ -186,11 +186,11 @@ class Run:
                 native.warn(f"{', '.join(change)}: a change of the run was not kept: {error}")
 
     def log(self, data, step=None):
-        """Logs a dict of values. Never blocks, never raises; what cannot be kept is warned about once, on stderr.
+        """Logs a dict of values. Never waits for a network, never raises; what cannot be kept is warned about, on stderr.
 
         Values: int, float, bool, str, None (skipped), Decimal, numpy and torch scalars; nested dicts are joined
         (`{"a": {"b": 1}}` is `a.b`; where a name comes twice the last in the dict wins). Without `step` each call counts on
-        from the one before; a step that is no whole number becomes the metric `step`.
+        from the one before; a step that is no whole number becomes the metric `step`, the x axis of the run's metrics.
         """
         if _exit._code is not None:
             _exit.goes_on()
@@ -213,8 +213,8 @@ class Run:
         self._native.warn(f"log(): {error}")
 
     def define_metric(self, name, step_metric=None, goal=None, summary=None):
-        """Says what a metric is: its x axis (another metric), whether small or large is good ("min", "max"), and which figure
-        of it the summary shows ("last", "min", "max", "mean", "best", "none"). `name` may end in `*`.
+        """Says what a metric is: its x axis (another metric, logged in the same calls), whether small or large is good ("min",
+        "max"), and which figure of it the summary shows ("last", "min", "max", "mean", "best", "none"). `name` may end in `*`.
         """
         native = self._writer()
         if native is None:
