@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "corral/v1/common.proto",
     "corral/v1/event.proto",
     "corral/v1/ingest.proto",
+    "corral/v1/push.proto",
     "corral/v1/query.proto",
     "corral/v1/session.proto",
 ];

@@ -53,9 +53,11 @@ pub struct Routes {
 }
 
 /// Every gRPC method that is served, and over JSON those of the query service. A method that is not here is not there.
-pub const GRPC: [(&str, Permission); 11] = [
+pub const GRPC: [(&str, Permission); 13] = [
     ("/corral.v1.IngestService/Append", Permission::AppendRuns),
     ("/corral.v1.IngestService/AppendOnce", Permission::AppendRuns),
+    ("/corral.v1.PushService/PushRecords", Permission::Admin),
+    ("/corral.v1.PushService/PushSurvey", Permission::Admin),
     ("/corral.v1.QueryService/GetHistory", Permission::ReadRuns),
     ("/corral.v1.QueryService/GetRun", Permission::ReadRuns),
     ("/corral.v1.QueryService/ListProjects", Permission::ReadRuns),

@@ -15,7 +15,7 @@ use corral_domain::{
 };
 use corral_event_log::memory::MemoryLog;
 use corral_event_log::{EventLog, LogIdentity, Record};
-use corral_projection::deduplication::{Deduplication, Said};
+use corral_projection::said::{Deduplication, Said};
 
 pub(crate) const ORGANIZATION: OrganizationId = OrganizationId::from_bytes([1; 16]);
 pub(crate) const PROJECT: ProjectId = ProjectId::from_bytes([2; 16]);
