@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use corral_domain::outcome::{Opening, Refusal};
 use corral_domain::{BuildId, Outcome, Position, RunState};
 use corral_read_store::layout::Row;
 use corral_read_store::state::{self, OutcomeRow, RunStateRow};
@@ -32,6 +33,10 @@ struct Reached {
     seals: u64,
     turns: u64,
     sets_max: usize,
+    /// Items that are not whole.
+    lost: u64,
+    /// Openings by their answer.
+    openings: BTreeSet<String>,
 }
 
 fn run_all(mode: Mode, seeds: std::ops::Range<u64>) -> Reached {
@@ -44,12 +49,13 @@ fn run_all(mode: Mode, seeds: std::ops::Range<u64>) -> Reached {
             check(&mut world, &mut reached).await;
         });
     }
-    let Reached { states, schedules, crashes, zombies, reloads, reads, seals, turns, sets_max } = &reached;
+    let Reached { states, schedules, crashes, zombies, reloads, reads, seals, turns, sets_max, lost, openings } =
+        &reached;
     // Shown by a green run too.
     let _ = writeln!(
         std::io::stderr(),
         "{mode:?}: {schedules} schedules, {} distinct states, {crashes} crashes, {zombies} zombies, {reloads} reloads, \
-         {reads} reads, {seals} seals, {turns} turns, at most {sets_max} sets a level",
+         {reads} reads, {seals} seals, {turns} turns, at most {sets_max} sets a level, {lost} items not whole, {openings:?}",
         states.len()
     );
     reached
@@ -72,6 +78,12 @@ async fn check(world: &mut World, reached: &mut Reached) {
         let Some(head) = head_of(&world.store, run).await else { continue };
         assert_eq!((head.gap_items, head.objects), (expected.gaps, expected.objects), "seed {seed}");
         opened(world, run, &expected, &head).await;
+        reached.lost += expected.gaps;
+        let answer = |answer: Result<(Opening, i64), Refusal>| match answer {
+            Ok((how, step)) => format!("{how:?}{}", if step > 0 { " later" } else { "" }),
+            Err(why) => format!("{why:?}"),
+        };
+        reached.openings.extend(expected.writers.values().filter_map(|own| own.opened).map(answer));
         let sets = head.levels.iter().map(|level| level.sets.len()).max().unwrap_or_default();
         reached.sets_max = reached.sets_max.max(sets);
         reached.seals += u64::from(head.seals);
@@ -142,7 +154,10 @@ fn schedules_of_large_runs() {
 
 #[test]
 fn schedules_with_takes_and_labels() {
-    run_all(Mode::Takes, 20_000..21_000);
+    let reached = run_all(Mode::Takes, 20_000..21_000);
+    assert!(reached.lost > 5_000);
+    let all = ["Created", "Exists", "Joined", "Joined later", "Missing", "NewTake", "Resumed", "Resumed later"];
+    assert_eq!(reached.openings.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
 #[test]

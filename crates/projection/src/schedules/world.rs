@@ -133,7 +133,11 @@ impl World {
     }
 
     async fn clients_move(&mut self) {
-        let at = self.dice.below(self.clients.len() as u64) as usize;
+        let mut at = self.dice.below(self.clients.len() as u64) as usize;
+        if self.mode == Mode::Takes && self.dice.below(3) > 0 {
+            // Openings that land late, after others have logged.
+            at = self.clients.iter().position(|client| !client.is_done()).unwrap_or(at);
+        }
         if let Wants::Send(connection, batch) = self.clients[at].step(&mut self.dice) {
             self.air.push((at, connection, batch));
         }
