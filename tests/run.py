@@ -100,7 +100,8 @@ def suites():
     planted_in = [word for name in planted for word in ("-p", name, "-F", f"{name}/planted")]
     kafka = ["cargo", "test", "--locked", "--no-fail-fast", "-p", "corral-event-log-kafka"]
     # Crates that need an engine have suites of their own.
-    without = ["--exclude", "corral-event-log-kafka", "--exclude", "corral-read-store-scylla"]
+    without = [word for name in ("event-log-kafka", "read-store-scylla", "projector")
+               for word in ("--exclude", f"corral-{name}")]
     return [
         Suite("setup", "python packages", [PYTHON, "-m", "pip", "install", "-q", "-r", "tests/requirements.txt"]),
         Suite("setup", "npm packages", [*npm, "ci"], cwd=UI),
@@ -118,6 +119,8 @@ def suites():
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
         Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=51),
+        EngineSuite("projectors on Kafka and CQL", ["cargo", "test", "--locked", "-p", "corral-projector"], least=7,
+                    brokers=1, stores=1),
         Suite("rust", "planted bugs", ["cargo", "test", "--locked", "--no-fail-fast", *planted_in, "planted"], CARGO),
         Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server", "-p", "corral-load"]),
         Suite("build", "wheel", [PYTHON, "-m", "maturin", "build", "--release", "--locked", "-q", "-o", "dist",
