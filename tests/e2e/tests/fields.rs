@@ -83,6 +83,11 @@ fn cases() -> Vec<Case> {
     add(3, "buckets", none.clone(), json!({ "buckets": 3 }), Effect);
     add(3, "x_axis", json!({ "buckets": 3 }), json!({ "xAxis": "X_AXIS_TIME" }), Effect);
     add(3, "x_min", none.clone(), json!({ "xMin": "3" }), Effect);
+    let by = |metric: &str| json!({ "buckets": 3, "xAxis": "X_AXIS_METRIC", "xMetric": metric });
+    add(3, "x_metric", by("loss"), json!({ "xMetric": "acc" }), Effect);
+    add(3, "x_metric", none.clone(), json!({ "xMetric": "acc" }), Refused("x_metric"));
+    add(3, "x_value_min", by("loss"), json!({ "xValueMin": 4.5 }), Effect);
+    add(3, "x_value_max", by("loss"), json!({ "xValueMax": 4.5 }), Effect);
     add(3, "x_max", none.clone(), json!({ "xMax": "3" }), Effect);
     add(3, "take", none.clone(), json!({ "take": 1 }), Effect);
     add(3, "label", none.clone(), json!({ "label": "y" }), Effect);

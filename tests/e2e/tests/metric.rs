@@ -187,6 +187,40 @@ async fn buckets_count_every_point_and_raw_points_come_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_metric_is_drawn_by_its_step_metric_or_by_any_other() {
+    let sandbox = Sandbox::start().await;
+    let mut writer = Writer::create(&sandbox, "a").await;
+    let def = MetricDef { name: "val/*".to_owned(), step_metric: "epoch".to_owned(), ..MetricDef::default() };
+    writer.send(&[RunEntry::MetricDefined(def)]).await;
+    let at = |step: i64, value: f64| (step, Value::F64(value));
+    // An epoch of its own call, one that comes too late, one that is no number.
+    writer.series("epoch", &[at(10, 0.5), at(20, 1.0), at(40, f64::NAN)]).await;
+    writer.series("val/acc", &[at(10, 0.1), at(20, 0.2), at(30, 0.3), at(40, 0.4)]).await;
+    writer.series("epoch", &[at(30, 1.5)]).await;
+    writer.seen(&sandbox).await;
+    let ask = |axis: proto::XAxis, x_metric: &str, buckets| proto::GetHistoryRequest {
+        x_axis: axis as i32,
+        x_metric: x_metric.to_owned(),
+        buckets,
+        ..writer.history(&["val/acc", "epoch"])
+    };
+    for (axis, x_metric) in [(proto::XAxis::Defined, ""), (proto::XAxis::Metric, "epoch")] {
+        let series = sandbox.history(ask(axis, x_metric, 100)).await.unwrap().series;
+        let columns = buckets(&series[0]);
+        assert_eq!((&*series[0].x_metric, series[0].without_x, columns.width), ("epoch", 2, 0));
+        assert_eq!((floats(&columns.x), floats(&columns.last)), (vec![0.5, 1.0], vec![0.1, 0.2]));
+        let index: Vec<f64> = ints(&columns.index).iter().map(|index| *index as f64 * columns.x_width).collect();
+        assert_eq!(index, [0.5, 1.0]);
+    }
+    let by_epoch = sandbox.history(ask(proto::XAxis::Metric, "epoch", 0)).await.unwrap().series;
+    assert_eq!((points(&by_epoch[0]), by_epoch[0].without_x), (vec![at(10, 0.1), at(20, 0.2)], 2));
+    assert_eq!(floats(&raw(&by_epoch[0]).x), [0.5, 1.0]);
+    let by_step = sandbox.history(ask(proto::XAxis::Unspecified, "", 100)).await.unwrap().series;
+    assert_eq!((&*by_step[0].x_metric, by_step[0].rows), ("", 4));
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_sees_points_as_they_come() {
     let sandbox = Sandbox::start().await;
     let mut writer = Writer::create(&sandbox, "a").await;
