@@ -1,5 +1,8 @@
 //! Who waits for which stream: one subscriber of the hub for all subscriptions of the process, and the once-a-second
 //! look at the checkpoints that makes a lost nudge harmless (the only polling there is).
+//!
+//! A checkpoint above what the hub has told is no loss yet: the nudge may be on its way, from another process too. One that
+//! is not told a moment later is.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +14,10 @@ use corral_read_store::ReadStore;
 use corral_tasks::Shutdown;
 use tokio::sync::Notify;
 
-/// How long a lost nudge can go unseen.
-pub(crate) const LOOK_MS: u64 = 1_000;
+/// A lost nudge goes unseen for no longer than these together: between two looks, and until what a look found must have
+/// been told.
+pub(crate) const LOOK_MS: u64 = 900;
+pub(crate) const GRACE_MS: u64 = 100;
 /// Streams that an interest remembers one by one; beyond that it is told to look at everything.
 const CHANGED_STREAMS_MAX: usize = 1_024;
 
@@ -123,46 +128,56 @@ impl Watch {
         }
     }
 
-    /// True if the checkpoint lies above what the hub has told twice in a row: messages were lost.
-    fn looked(&self, partition: Partition, offset: Offset, before: Option<Offset>) -> bool {
+    /// True if the checkpoint lies above what the hub has told.
+    fn is_ahead(&self, partition: Partition, offset: Offset) -> bool {
+        offset > lock(&self.0).told.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// True if the hub has not told it meanwhile: messages were lost.
+    fn was_lost(&self, partition: Partition, offset: Offset) -> bool {
         let mut registry = lock(&self.0);
         let told = registry.told.entry(partition).or_default();
-        let lost = before.is_some_and(|before| before > *told);
-        if lost {
-            *told = (*told).max(offset);
-        }
+        let lost = offset > *told;
+        *told = (*told).max(offset);
         lost
     }
 
     /// Drives the registry until the process ends.
     pub(crate) async fn run(&self, hub: Hub, store: Arc<dyn ReadStore>, partitions: u16, shutdown: Shutdown) {
         let mut subscriber = hub.subscribe();
-        // What the first look finds was there before any interest.
-        let mut seen: BTreeMap<Partition, Offset> = BTreeMap::new();
+        // What a look found and the hub had not told, and until when it may.
+        let mut ahead: BTreeMap<Partition, Offset> = BTreeMap::new();
+        let mut grace = Box::pin(tokio::time::sleep(Duration::ZERO));
         let mut look = tokio::time::interval(Duration::from_millis(LOOK_MS));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // What has been told is heard before it is taken for lost.
+                biased;
                 () = shutdown.cancelled() => return,
                 heard = subscriber.next() => match heard {
                     Some(Heard::Message(message)) => self.hear(&message),
                     Some(Heard::Lagged) => self.everything(),
                     None => return,
                 },
+                () = &mut grace, if !ahead.is_empty() => {
+                    let lost = std::mem::take(&mut ahead).into_iter().map(|(partition, at)| self.was_lost(partition, at));
+                    if lost.fold(false, |any, lost| any | lost) {
+                        self.everything();
+                    }
+                }
                 _ = look.tick() => {
                     if self.is_idle() {
                         continue;
                     }
-                    let mut lost = false;
                     for partition in (0..partitions).map(Partition) {
-                        // A store that cannot answer now is looked at again in a second.
+                        // A store that cannot answer now is looked at again soon.
                         let Ok(Some(checkpoint)) = store.checkpoint(partition).await else { continue };
-                        let before = seen.insert(partition, checkpoint.offset);
-                        lost |= self.looked(partition, checkpoint.offset, before);
+                        if self.is_ahead(partition, checkpoint.offset) {
+                            ahead.insert(partition, checkpoint.offset);
+                        }
                     }
-                    if lost {
-                        self.everything();
-                    }
+                    grace = Box::pin(tokio::time::sleep(Duration::from_millis(GRACE_MS)));
                 }
             }
         }

@@ -72,7 +72,7 @@ async fn a_hub_that_tells_nothing_is_found_out_and_a_quiet_one_wakes_nobody() {
     assert!(quiet.is_err(), "nothing moved");
     let checkpoint = Checkpoint { offset: Offset(5), ..Checkpoint::default() };
     store.commit(Partition(0), WriteBatch::default(), checkpoint).await.expect("commits");
-    tokio::time::timeout(Duration::from_millis(2 * LOOK_MS + 1), interest.changed()).await.expect("found out");
+    tokio::time::timeout(Duration::from_millis(LOOK_MS + GRACE_MS + 1), interest.changed()).await.expect("found out");
     assert_eq!(interest.take(), Changed::Everything);
     let quiet = tokio::time::timeout(Duration::from_secs(60), interest.changed()).await;
     assert!(quiet.is_err(), "told once");
