@@ -5,6 +5,7 @@
 use corral_blob_store::{BlobError, Digest};
 use corral_domain::limits::{
     ARCHIVE_SEGMENT_AGE_MS_MAX, ARCHIVE_SEGMENT_BYTES_MAX, ARCHIVE_SEGMENT_HOLES_MAX, LOG_READ_BYTES_MAX,
+    PROJECTOR_READ_BYTES_MAX,
 };
 use corral_domain::{Micros, Offset, Partition};
 use corral_event_log::{Batch, EventLog, Hole};
@@ -14,6 +15,31 @@ use crate::catalogue::Keys;
 use crate::entry::Entry;
 use crate::standings::{self, Standings};
 use crate::{Archive, ArchiveError};
+
+/// Archives all that a log has now, and says how far it is: a backup, without an archiver that runs.
+pub async fn up_to_tail(
+    archive: &Archive,
+    log: &dyn EventLog,
+    limits: &Limits,
+    progress: &(dyn Fn(String) + Send + Sync),
+) -> Result<(), ArchiveError> {
+    let bytes_max = PROJECTOR_READ_BYTES_MAX.min(limits.segment_bytes_max);
+    for partition in (0..log.identity().partitions).map(Partition) {
+        let mut gathering = Gathering::begin(archive, log, partition).await?;
+        let tail = log.extent(partition).await?.tail;
+        while gathering.next() < tail {
+            gathering.take(log.read(partition, gathering.next(), bytes_max).await?);
+            if gathering.is_due(limits, Micros(i64::MIN)) {
+                gathering = gathering.close(archive).await?;
+                progress(format!("partition {partition}: {} of {tail} are archived", gathering.next()));
+            }
+        }
+        if !gathering.is_empty() {
+            gathering.close(archive).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Segments that are looked through again to know where writers stand; beyond that many repeats are kept instead.
 const REPLAYED_SEGMENTS_MAX: u32 = 16;

@@ -32,5 +32,5 @@ mod standings;
 pub use archive::{Archive, ArchiveError};
 pub use catalogue::{Archived, find};
 pub use entry::Entry;
-pub use gathering::{Gathering, Limits};
+pub use gathering::{Gathering, Limits, up_to_tail};
 pub use log::ArchivedLog;

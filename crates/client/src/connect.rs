@@ -5,6 +5,7 @@ use std::time::Duration;
 use corral_credentials::Secret;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 
@@ -17,7 +18,7 @@ const KEEP_ALIVE_WAIT_MS_MAX: u64 = 20_000;
 
 /// Puts the key into a request's metadata. Never into a URL, never into an error.
 #[derive(Clone)]
-pub(crate) struct Authorize(Option<MetadataValue<Ascii>>);
+pub struct Authorize(Option<MetadataValue<Ascii>>);
 
 impl Authorize {
     pub(crate) fn new(key: Option<&Secret>) -> Self {
@@ -37,6 +38,13 @@ impl Interceptor for Authorize {
         }
         Ok(request)
     }
+}
+
+/// Connects to the server of these settings, with their key on every call: for what is no training program. `Err` says
+/// what is wrong with the URL, or why nobody answers there.
+pub async fn connect(settings: &Settings) -> Result<InterceptedService<Channel, Authorize>, String> {
+    let channel = endpoint(settings)?.connect().await?;
+    Ok(InterceptedService::new(channel, Authorize::new(settings.key_now().as_ref())))
 }
 
 /// A server that can be connected to: where, and how.

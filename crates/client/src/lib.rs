@@ -23,6 +23,7 @@ mod tls;
 mod warning;
 
 pub use client::Client;
+pub use connect::{Authorize, connect};
 pub use naming::{LAUNCH_VARIABLE, Launch, launch, run_name, system_random, ulid};
 pub use query::{Query, QueryError};
 pub use row::{ROW_COLUMNS_MAX, Row};

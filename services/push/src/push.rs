@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use corral_archive::ArchiveError;
 use corral_domain::limits::{PUSH_BYTES_MAX, PUSH_NAME_WAIT_MS_MAX, PUSH_RECORDS_MAX, PUSH_RETRY_MS_MIN};
-use corral_domain::{Offset, OrganizationId, Partition, Position, RunId};
+use corral_domain::{LogEpoch, Offset, OrganizationId, Partition, Position, RunId};
 use corral_wire::position::position_from_proto;
 use corral_wire::proto;
 
@@ -30,6 +30,9 @@ pub struct Plan {
     pub organization: Option<OrganizationId>,
     /// Look and list clashes; send nothing.
     pub dry_run: bool,
+    /// It takes the source's place: its log must have a later epoch, or clients that were acknowledged by the source would
+    /// not send again what it lacks.
+    pub restore: bool,
 }
 
 /// Why a push ended before its end. What was sent stays; another one goes on.
@@ -47,6 +50,13 @@ pub enum PushError {
     Unreadable(Partition, Offset, String),
     #[error("to: it is the source itself")]
     Itself,
+    #[error(
+        "to: its log has epoch {}, and a restore of one of epoch {} needs a later one: stop it, and raise its epoch by \
+         `corral log restored`",
+        .target_epoch.0,
+        .source_epoch.0
+    )]
+    Epoch { source_epoch: LogEpoch, target_epoch: LogEpoch },
     #[error("nothing was sent, as these names clash:\n{}", list(.0))]
     Clashes(Vec<Clash>),
     #[error("map: {0} is not in the source")]
@@ -94,6 +104,9 @@ pub async fn push(
     let identity = source.identity();
     if whose.log == (identity.log_id, identity.log_epoch) {
         return Err(PushError::Itself);
+    }
+    if plan.restore && whose.log.1 <= identity.log_epoch {
+        return Err(PushError::Epoch { source_epoch: identity.log_epoch, target_epoch: whose.log.1 });
     }
     let survey = survey(source, progress).await?;
     let (organization, contents) = chosen(&survey, plan.organization)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use corral_archive::{Archive, ArchiveError, Gathering, Limits};
+use corral_archive::{Archive, ArchiveError, Limits, up_to_tail};
 use corral_blob_store::{BlobStore, failing};
 use corral_domain::metric::MetricRegistered;
 use corral_domain::project::ProjectNameClaimed;
@@ -156,19 +156,7 @@ pub(crate) const SMALL: Limits = Limits { segment_bytes_max: 4_000, segment_age_
 /// One life of an archiver: everything that the log has, in segments that are closed when they are full, and at the end.
 pub(crate) async fn archive(blobs: BlobStore, log: &dyn EventLog) -> Result<Archive, ArchiveError> {
     let archive = Archive::open(blobs, log.identity()).await?;
-    for partition in (0..log.identity().partitions).map(Partition) {
-        let mut gathering = Gathering::begin(&archive, log, partition).await?;
-        let tail = log.extent(partition).await?.tail;
-        while gathering.next() < tail {
-            gathering.take(log.read(partition, gathering.next(), 900).await?);
-            if gathering.is_due(&SMALL, Micros(0)) {
-                gathering = gathering.close(&archive).await?;
-            }
-        }
-        if !gathering.is_empty() {
-            gathering.close(&archive).await?;
-        }
-    }
+    up_to_tail(&archive, log, &SMALL, &|_| {}).await?;
     Ok(archive)
 }
 
