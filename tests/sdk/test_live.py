@@ -132,6 +132,25 @@ def test_resume(server):
     assert server.ask(f"answer = [{steps}, api.run('again').take]") == [[0, 1, 2], 2]
 
 
+def test_a_run_that_is_opened_again_after_its_end_does_not_draw_over_itself(server):
+    server.run(
+        """
+        import corral, subprocess, sys
+        def cell(steps, resume=None):
+            with corral.init(project="notebook", id="cell", resume=resume) as run:
+                for n in range(steps): run.log({"v": n})
+        cell(5)
+        cell(3)
+        child = "import corral; run = corral.init(project='notebook', id='cell'); run.log({'v': 3}, step=3)"
+        with corral.init(project="notebook", id="cell", resume="allow") as run:
+            run.log({"v": 9}, step=9)
+            subprocess.run([sys.executable, "-c", child], check=True)
+        """
+    )
+    history = "sorted(api.history('cell', 'v')['step'].to_pylist())"
+    assert server.ask(f"answer = [{history}, api.run('cell').take]") == [[0, 1, 2, 3, 9], 2]
+
+
 def test_children_join_their_parents_run(server):
     server.run(
         """

@@ -7,6 +7,9 @@ import threading
 
 from . import _exit, _native
 
+# Runs whose ends are counted; the latest.
+ENDS_COUNT_MAX = 100
+
 _lock = threading.RLock()
 _clients = {}
 _runs = []
@@ -22,12 +25,27 @@ def client(offline=False):
         return _clients[offline]
 
 
-def launch_id():
-    """Ranks of one launch join one run: children find its id in the environment."""
+def launch_id(run):
+    """Ranks of one launch join one run: children find its id in the environment. Who opens a run again that it has
+    finished begins another launch of it, which is the same one in every rank that does so."""
     launch, made = _native.launch_id()
     if made:
         os.environ["CORRAL_LAUNCH"] = launch
-    return launch
+    ends = _ends().get(run, 0)
+    return f"{launch}~{ends}" if ends else launch
+
+
+def ended(run):
+    """Counts how often this process has finished a run, for itself and for children."""
+    ends = _ends()
+    ends[run] = ends.pop(run, 0) + 1
+    kept = list(ends.items())[-ENDS_COUNT_MAX:]
+    os.environ["CORRAL_ENDED"] = " ".join(f"{name}={count}" for name, count in kept)
+
+
+def _ends():
+    pairs = (pair.split("=", 1) for pair in os.environ.get("CORRAL_ENDED", "").split() if "=" in pair)
+    return {name: int(count) for name, count in pairs if count.isdecimal()}
 
 
 def add(run):

@@ -75,7 +75,7 @@ class Run:
     """A run that is being logged. Made by `corral.init()`."""
 
     def __init__(self, what, tags, config, mode):
-        self._what = {**what, "launch_id": _process.launch_id()} if mode != "disabled" else what
+        self._what = {**what, "launch_id": _process.launch_id(what["id"])} if mode != "disabled" else what
         self._tags = tags
         self._mode = mode
         self._native = None
@@ -249,6 +249,7 @@ class Run:
                 native.leave()
             else:
                 native.finish(exit_code, message)
+                _process.ended(self.id)
         except RuntimeError as error:
             native.warn(f"finish(): {error}")
         if self._mode == "offline":
