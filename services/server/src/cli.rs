@@ -17,6 +17,7 @@ use crate::serve::{Running, StartError};
 
 mod cluster;
 mod command;
+mod push;
 
 /// Corral gathers the runs of a machine-learning team in one place.
 #[derive(Parser)]
@@ -43,6 +44,10 @@ enum Command {
     /// Look into the event log
     #[command(subcommand)]
     Log(LogCommand),
+    /// Send what a data directory or an archive holds to another Corral, which keeps each item once however often it is sent
+    Push(push::Push),
+    /// Archive all that the event log has now, as a running archiver would
+    Archive(Place),
     /// The keyspaces of a CQL cluster: the read store's and the vault's
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -98,9 +103,12 @@ struct Serve {
     /// Peers whose forwarded headers are believed: addresses or networks, separated by commas
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
-    /// What this process does: ingest, projector, query, web; embedded storage needs all of it in one [default: all]
+    /// What this process does: ingest, projector, archiver, query, web; embedded storage needs all of it in one [default: all]
     #[arg(long, value_name = "ROLES")]
     roles: Option<String>,
+    /// The log forgets what was appended longer ago, once it is archived and projected [default: never]
+    #[arg(long, value_name = "HOURS")]
+    log_keep_hours: Option<String>,
     /// A file with a key of corral's form: whose owner is made where a shared vault has none
     #[arg(long, value_name = "FILE")]
     bootstrap_key_file: Option<String>,
@@ -133,6 +141,9 @@ struct Place {
     /// The password of the store's user is in this file
     #[arg(long, value_name = "FILE")]
     store_password_file: Option<String>,
+    /// Where the log is archived: a directory, or s3://…, gs://…, az://… [default: nowhere]
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
 }
 
 /// Why a command failed.
@@ -166,6 +177,8 @@ fn run(command: Command) -> Result<ExitCode, Failed> {
         Command::Rebuild { place, verify } => command::rebuild(&place.load(BTreeMap::new())?, verify),
         Command::Log(LogCommand::Show { place, run }) => command::log_show(&place.load(BTreeMap::new())?, &run),
         Command::Log(LogCommand::Restored(place)) => command::log_restored(&place.load(BTreeMap::new())?),
+        Command::Push(given) => push::push(given),
+        Command::Archive(place) => push::archive(&place.load(BTreeMap::new())?),
         Command::Schema(SchemaCommand::Apply(place)) => cluster::schema(&place.load(BTreeMap::new())?, true),
         Command::Schema(SchemaCommand::Check(place)) => cluster::schema(&place.load(BTreeMap::new())?, false),
         Command::Owner(OwnerCommand::Create { place, key_file }) => {
@@ -182,6 +195,7 @@ impl Place {
             ("log_password_file", self.log_password_file),
             ("store", self.store),
             ("store_password_file", self.store_password_file),
+            ("blobs", self.blobs),
         ];
         flags.extend(own.into_iter().filter_map(|(name, text)| Some((name, text?))));
         Config::load(&Sources { env: &|name| std::env::var_os(name), file: self.config, flags })
@@ -194,6 +208,7 @@ fn run_serve(serve: Serve) -> Result<ExitCode, Failed> {
         ("public_url", serve.public_url),
         ("trusted_proxies", serve.trusted_proxies),
         ("roles", serve.roles),
+        ("log_keep_hours", serve.log_keep_hours),
         ("bootstrap_key_file", serve.bootstrap_key_file),
         ("log_level", serve.log_level),
     ];

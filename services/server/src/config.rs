@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use corral_access::HostRules;
 use corral_credentials::Secret;
 
+mod archiving;
 mod network;
 mod parse;
 #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "only a cluster's wiring looks into a place"))]
 mod place;
 mod role;
 
+pub(crate) use archiving::Archiving;
 pub(crate) use network::Network;
 pub(crate) use place::{ClusterPlaces, CqlPlace, Places};
 #[cfg(feature = "cluster")]
@@ -29,7 +31,7 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:4870";
 
 /// Every setting: its name in the file; the flag is `--` and the name with dashes, the variable `CORRAL_` and the name in
 /// capitals.
-pub(crate) const SETTINGS: [&str; 11] = [
+pub(crate) const SETTINGS: [&str; 13] = [
     "data_dir",
     "listen",
     "public_url",
@@ -39,6 +41,8 @@ pub(crate) const SETTINGS: [&str; 11] = [
     "log_password_file",
     "store",
     "store_password_file",
+    "blobs",
+    "log_keep_hours",
     "bootstrap_key_file",
     "log_level",
 ];
@@ -76,6 +80,7 @@ pub struct Config {
     /// What this process does.
     pub roles: Roles,
     pub(crate) places: Places,
+    pub(crate) archiving: Archiving,
     /// The owner's key, where there is no owner yet in a cluster's vault.
     pub(crate) bootstrap_key_file: Option<PathBuf>,
     pub log_level: LogLevel,
@@ -148,6 +153,7 @@ impl Config {
         let log = check.required("log", "give it", |text| place::log(text, log_password.clone()));
         let store = check.required("store", "give it", |text| place::store(text, store_password.clone()));
         let bootstrap_key_file = check.optional("bootstrap_key_file", parse::path);
+        let archiving = check.archiving(roles.as_ref());
         let places = log.zip(store).and_then(|both| check.places(both, roles.as_ref()));
         if let (Some(listen), None) = (listen, &hosts)
             && !listen.ip().is_loopback()
@@ -174,6 +180,7 @@ impl Config {
             trusted_proxies,
             roles,
             places,
+            archiving,
             bootstrap_key_file,
             log_level,
             credentials,

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use corral_archiver::Archiver;
 use corral_domain::limits::{INGEST_WINDOW_BYTES_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_ingest::IngestDoor;
 use corral_projection::runner::Status;
@@ -11,6 +12,7 @@ use corral_projector::Projector;
 use corral_tasks::Clock;
 use corral_web::gate::Gate;
 
+use crate::archive;
 use crate::rebuild::Rebuilder;
 use crate::wiring::{Log, LogFigures};
 
@@ -21,6 +23,7 @@ pub(crate) struct Figures {
     pub(crate) gate: Arc<Gate>,
     pub(crate) sessions: Option<Arc<AtomicUsize>>,
     pub(crate) projector: Option<Projector>,
+    pub(crate) archiver: Option<Archiver>,
     pub(crate) rebuilder: Arc<Rebuilder>,
     pub(crate) clock: Clock,
 }
@@ -40,6 +43,9 @@ impl Figures {
         }
         if let Some(projector) = &self.projector {
             self.projector(&mut out, projector);
+        }
+        if let Some(archiver) = &self.archiver {
+            archive::figures(&mut out, archiver);
         }
         if let Some(sessions) = &self.sessions {
             one(&mut out, "corral_sessions", "live sessions", sessions.load(Ordering::Relaxed));
@@ -122,12 +128,12 @@ fn reasons(out: &mut String, name: &str, help: &str, counts: &[(&'static str, u6
 }
 
 /// A name that ends in `_total` only rises.
-fn head(out: &mut String, name: &str, help: &str) {
+pub(crate) fn head(out: &mut String, name: &str, help: &str) {
     let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
     // Writing to a text cannot fail.
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn line(out: &mut String, name: &str, labels: &str, value: impl Display) {
+pub(crate) fn line(out: &mut String, name: &str, labels: &str, value: impl Display) {
     let _ = writeln!(out, "{name}{labels} {value}");
 }

@@ -12,6 +12,7 @@
 
 mod admin;
 mod announce;
+mod archive;
 mod cli;
 mod config;
 mod current;

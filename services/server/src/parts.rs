@@ -39,6 +39,8 @@ pub(crate) struct Parts {
 /// What parts are made of.
 pub(crate) struct Material {
     pub(crate) log: Log,
+    /// The same log, with its archive before it.
+    pub(crate) reading: Arc<dyn EventLog>,
     pub(crate) stores: Stores,
     pub(crate) build: Build,
     pub(crate) hub: Hub,
@@ -47,12 +49,12 @@ pub(crate) struct Material {
 
 impl Parts {
     pub(crate) fn start(material: Material, roles: &Roles, (clock, tasks): (&Clock, &Tasks)) -> Self {
-        let Material { log, stores, build, hub, sharing } = material;
+        let Material { log, reading, stores, build, hub, sharing } = material;
         let identity = log.handle().identity();
         let current = CurrentStore::new(build.id, build.handle(), on_damage(stores.clone(), tasks.clone()));
         let store = Arc::new(current);
         let handles = Handles {
-            log: log.handle(),
+            log: reading.clone(),
             store: store.clone(),
             hub: hub.clone(),
             clock: clock.clone(),
@@ -76,7 +78,7 @@ impl Parts {
             Arc::new(IngestDoor::new(handles))
         });
         let rebuilder = Arc::new(Rebuilder {
-            log: log.handle(),
+            log: reading,
             stores,
             current: store.clone(),
             projector: projector.clone(),

@@ -23,7 +23,7 @@ use corral_tasks::{Clock, Kind, Shutdown, TaskError, Tasks};
 
 use crate::current::CurrentStore;
 use crate::said::Saying;
-use crate::wiring::{Build, Log, Stores};
+use crate::wiring::{Build, Stores};
 
 /// Why there is no new build.
 #[derive(Debug, thiserror::Error)]
@@ -125,11 +125,11 @@ const PROGRESS_RECORDS: u64 = 8 * COMMIT_RECORDS_MAX as u64;
 
 /// Rebuilds a directory that no server has open, or a shared store beside those who project and serve it.
 pub(crate) async fn offline(
-    (log, stores): (&Log, &Stores),
+    (log, stores): (Arc<dyn EventLog>, &Stores),
     clock: Clock,
     (check, say): (bool, &Saying),
 ) -> Result<(), RebuildError> {
-    let work = Work { log: log.handle(), stores, clock, say };
+    let work = Work { log, stores, clock, say };
     let current = stores.current().await?;
     if let (true, Some(aside)) = (check, &current.set_aside) {
         return Err(RebuildError::SetAside(aside.clone()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use corral_ingest::IngestDoor;
 use corral_ingest::rpc::IngestRpc;
+use corral_push::{PushDoor, PushRpc};
 use corral_query_service::{QueryRpc, Questions};
 use corral_tasks::Tasks;
 use corral_web::gate::Gate;
@@ -23,6 +24,8 @@ pub(crate) struct Doors {
     pub(crate) admin: Option<Admin>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) ingest: Option<Arc<IngestDoor>>,
+    /// A door too, for what another log had.
+    pub(crate) push: Option<Arc<PushDoor>>,
     pub(crate) questions: Option<Questions>,
     pub(crate) sessions: Option<Sessions>,
     pub(crate) ops: Ops,
@@ -44,10 +47,14 @@ pub(crate) async fn routes(doors: &Doors) -> Result<(Routes, HealthReporter), Ro
         .add_service(reflection().build_v1().map_err(descriptors)?)
         .add_service(reflection().build_v1alpha().map_err(descriptors)?);
     // Services that no role of this process has.
-    let mut absent = vec!["/corral.v1.PushService/"];
+    let mut absent = Vec::new();
     match &doors.ingest {
         Some(ingest) => services = services.add_service(IngestRpc::service(ingest.clone(), doors.tasks.clone())),
         None => absent.push("/corral.v1.IngestService/"),
+    }
+    match &doors.push {
+        Some(push) => services = services.add_service(PushRpc::service(push.clone())),
+        None => absent.push("/corral.v1.PushService/"),
     }
     match &doors.questions {
         Some(questions) => services = services.add_service(QueryRpc::service(questions.clone())),

@@ -10,8 +10,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use corral_access::{Access, AccessError, Secret};
+use corral_archive::ArchiveError;
 use corral_credentials::{Credentials, CredentialsError};
 use corral_domain::limits::NOT_BEFORE_WAIT_MS_MAX;
+use corral_push::PushDoor;
 use corral_query_service::Questions;
 use corral_read_store::StoreError;
 use corral_tasks::{Clock, Kind, TaskError, Tasks};
@@ -23,6 +25,7 @@ use tokio::net::TcpListener;
 
 use crate::admin::Admin;
 use crate::announce::Announcement;
+use crate::archive::Kept;
 use crate::config::{Config, Role};
 use crate::front::Front;
 use crate::log_show::LogShow;
@@ -50,6 +53,8 @@ pub enum StartError {
     Routes(#[from] RoutesError),
     #[error("{0}")]
     Work(TaskError),
+    #[error("blobs: {0}")]
+    Archive(#[from] ArchiveError),
 }
 
 /// A server that runs in this process.
@@ -177,7 +182,9 @@ async fn start_services(
 ) -> Result<Routes, StartError> {
     let Backends { log, stores, access, hub, sharing } = backends;
     let build = stores.current().await?;
-    let material = Material { log, stores, build, hub, sharing };
+    let kept = Kept::open(config, &log).await?;
+    let reading = kept.reading()?;
+    let material = Material { log, reading: reading.clone(), stores, build, hub, sharing };
     let Parts { log, store, ingest, projector, engine, rebuilder } =
         Parts::start(material, &config.roles, (clock, tasks));
     keep_access(access.clone(), tasks);
@@ -194,7 +201,9 @@ async fn start_services(
         living: Arc::clone(&living),
     };
     let web = engine.clone().filter(|_| config.roles.has(Role::Web)).map(sessions);
-    let log_show = LogShow { log: log.handle(), store, wait_ms_max: NOT_BEFORE_WAIT_MS_MAX };
+    let archiver = kept.start(config, store.clone(), (clock, tasks));
+    let push = ingest.as_ref().map(|_| Arc::new(PushDoor::new(kept.log.clone(), store.clone())));
+    let log_show = LogShow { log: reading, store, wait_ms_max: NOT_BEFORE_WAIT_MS_MAX };
     let admin = Admin { rebuilder: rebuilder.clone(), log_show, tasks: tasks.clone() };
     let figures = figures::Figures {
         log,
@@ -202,6 +211,7 @@ async fn start_services(
         gate: gate.clone(),
         sessions: web.is_some().then(|| living.clone()),
         projector: projector.clone(),
+        archiver,
         rebuilder,
         clock: clock.clone(),
     };
@@ -209,6 +219,7 @@ async fn start_services(
         admin: projector.map(|_| admin),
         gate,
         ingest,
+        push,
         questions: engine.map(Questions::new),
         sessions: web,
         ops: Ops { unready: Arc::new(move || ready.unready()), figures: Arc::new(move || figures.text()) },

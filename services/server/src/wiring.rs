@@ -32,7 +32,7 @@ mod cluster;
 mod embedded;
 
 pub(crate) use cluster::{schema_apply, schema_check, vault as shared_vault};
-pub(crate) use embedded::restored;
+pub(crate) use embedded::{log_alone, restored};
 
 /// Everything that is kept, open.
 pub(crate) struct Backends {

@@ -1,19 +1,21 @@
 //! Commands that ask the running server, or open the data directory where none runs.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use corral_domain::RunId;
-use corral_event_log::LogError;
+use corral_event_log::{EventLog, LogError};
 use corral_tasks::{Clock, Kind, Tasks};
 use tokio::sync::mpsc;
 
 use super::{Failed, runtime, say};
 use crate::admin::{LOG_SHOW, LogShowRequest, REBUILD, RebuildRequest, tell};
+use crate::archive::Kept;
 use crate::config::{Config, LogLevel};
 use crate::local::{Local, LocalError};
 use crate::log_show::LogShow;
 use crate::said::{self, Line};
-use crate::wiring::{self, Backends, OpenError};
+use crate::wiring::{self, Backends, Log, OpenError};
 
 pub(super) fn login(config: &Config) -> Result<ExitCode, Failed> {
     if !config.places.is_embedded() {
@@ -36,9 +38,10 @@ pub(super) fn rebuild(config: &Config, verify: bool) -> Result<ExitCode, Failed>
         let tasks = Tasks::new();
         let Some(backends) = open(config, &tasks).await? else { return listen(&local(config)?, REBUILD, body).await };
         let Backends { log, stores, .. } = backends;
+        let reading = reading(config, &log).await?;
         let ((saying, lines), work) = (said::channel(), tasks.clone());
         tasks.spawn("rebuild", Kind::Session, async move {
-            let done = crate::rebuild::offline((&log, &stores), Clock::system(), (verify, &saying)).await;
+            let done = crate::rebuild::offline((reading, &stores), Clock::system(), (verify, &saying)).await;
             tell(&saying, done).await;
             work.run_blocking("close the event log", move || log.close()).await
         });
@@ -57,7 +60,7 @@ pub(super) fn log_show(config: &Config, run: &str) -> Result<ExitCode, Failed> {
         let organization = access.organization().ok_or_else(|| other("the vault holds no organization yet"))?.id;
         let build = stores.current().await.map_err(other)?;
         let (saying, lines) = said::channel();
-        let show = LogShow { log: log.handle(), store: build.handle(), wait_ms_max: 0 };
+        let show = LogShow { log: reading(config, &log).await?, store: build.handle(), wait_ms_max: 0 };
         tasks.spawn("log show", Kind::Session, async move {
             match show.show(organization, &run, &saying).await {
                 Ok(text) => saying.end(crate::admin::DONE, text).await,
@@ -89,6 +92,12 @@ async fn open(config: &Config, tasks: &Tasks) -> Result<Option<Backends>, Failed
         Err(OpenError::InUse(_)) => Ok(None),
         Err(error) => Err(other(error)),
     }
+}
+
+/// The log, with its archive before it.
+async fn reading(config: &Config, log: &Log) -> Result<Arc<dyn EventLog>, Failed> {
+    let kept = Kept::open(config, log).await.and_then(|kept| kept.reading());
+    kept.map_err(|error| other(format!("blobs: {error}")))
 }
 
 fn there_is_a_log(config: &Config) -> Result<(), Failed> {

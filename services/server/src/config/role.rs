@@ -9,6 +9,8 @@ pub enum Role {
     Ingest,
     /// Writes the read store from the event log.
     Projector,
+    /// Copies the event log into its archive, and lets the log forget what is in there.
+    Archiver,
     /// Answers questions.
     Query,
     /// The page with its live sessions, signing in, and all that `Query` answers.
@@ -16,12 +18,13 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Role; 4] = [Self::Ingest, Self::Projector, Self::Query, Self::Web];
+    pub const ALL: [Role; 5] = [Self::Ingest, Self::Projector, Self::Archiver, Self::Query, Self::Web];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Projector => "projector",
+            Self::Archiver => "archiver",
             Self::Query => "query",
             Self::Web => "web",
         }
@@ -57,7 +60,8 @@ impl Roles {
         self.has(Role::Query) || self.has(Role::Web)
     }
 
+    /// Every role without which a process cannot own what is embedded: an archive need not be kept.
     pub(super) fn is_all(&self) -> bool {
-        self.0.len() == Role::ALL.len()
+        Role::ALL.into_iter().all(|role| role == Role::Archiver || self.has(role))
     }
 }

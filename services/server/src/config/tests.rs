@@ -105,7 +105,34 @@ fn a_part_of_the_roles_is_refused_with_the_reason() {
         .check_refused(&["roles (from flag --roles): the event log and the read store"]);
     Given::new("").flag("roles", "baker").check_refused(&["`baker` must be all, or some of ingest"]);
     let config = Given::new("").flag("roles", "ingest, projector,query,web").load().unwrap();
-    assert!(config.places.is_embedded() && Role::ALL.iter().all(|role| config.roles.has(*role)));
+    let served = |role: &Role| config.roles.has(*role) == (*role != Role::Archiver);
+    assert!(config.places.is_embedded() && Role::ALL.iter().all(served));
+}
+
+#[test]
+fn what_the_log_may_forget_needs_an_archive() {
+    let archiving = |given: Given| given.load().unwrap().archiving;
+    assert_eq!(archiving(Given::new("")), Archiving::default());
+    let both = Given::new(
+        "blobs = 's3://bucket/prefix'
+log_keep_hours = '36'
+",
+    );
+    let expect = Archiving { blobs: Some("s3://bucket/prefix".to_owned()), keep_us: Some(36 * 3_600_000_000) };
+    assert_eq!(archiving(both), expect);
+    assert_eq!(archiving(Given::new("").env("CORRAL_BLOBS", "/srv/blobs")).blobs.as_deref(), Some("/srv/blobs"));
+    Given::new("").flag("log_keep_hours", "24").check_refused(&["log_keep_hours (from flag --log-keep-hours): what"]);
+    cluster().flag("roles", "archiver").check_refused(&["roles (from flag --roles): the archiver needs a place"]);
+    cluster().flag("roles", "archiver").flag("blobs", "file:///srv").load().unwrap();
+    for wrong in ["ftp://x", "here/blobs", ""] {
+        Given::new("")
+            .flag("blobs", wrong)
+            .check_refused(&["must be an absolute path, or a URL of file, s3, gs or az"]);
+    }
+    for wrong in ["0", "-1", "1.5", "ever", "900000000"] {
+        let given = Given::new("").flag("blobs", "/srv").flag("log_keep_hours", wrong);
+        given.check_refused(&["must be 1 to 878400 hours"]);
+    }
 }
 
 const LOG: &str = "kafka://k1:9092,k2:9092/telemetry";

@@ -25,7 +25,7 @@ async fn offline_of(home: &Home, check: bool) -> Result<(), RebuildError> {
     let (say, mut lines) = said::channel();
     let drain = async move { while lines.recv().await.is_some() {} };
     let rebuild = async move {
-        let done = offline((&log, &stores), Clock::system(), (check, &say)).await;
+        let done = offline((log.handle(), &stores), Clock::system(), (check, &say)).await;
         log.close();
         done
     };

@@ -47,6 +47,11 @@ pub(super) async fn open(data_dir: &Path, clock: &Clock, tasks: &Tasks) -> Resul
     tasks.run_blocking("open the data directory", open).await.map_err(OpenError::Work)?
 }
 
+/// The log of a data directory alone, as long as nobody else has it. Blocks.
+pub(crate) fn log_alone(data_dir: &Path, clock: &Clock) -> Result<Log, LogError> {
+    Ok(Log::Embedded(Arc::new(EmbeddedLog::open_dir(&data_dir.join("log"), of(clock))?)))
+}
+
 /// Says that the directory was put back from a backup; its read models are made anew by the next start. Blocks.
 pub(crate) fn restored(data_dir: &Path, clock: &Clock) -> Result<LogEpoch, LogError> {
     let forget = || match std::fs::remove_dir_all(data_dir.join("read-store")) {
