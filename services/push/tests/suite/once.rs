@@ -143,3 +143,18 @@ async fn pushed_on_from_there() {
     assert_eq!(company.dump().await, source_dump(log, ORGANIZATION).await);
     assert!(matches!(go(&Source::Log(team.log.clone()), company.target()).await, Err(PushError::Itself)));
 }
+
+#[tokio::test]
+async fn a_restore_needs_a_later_epoch() {
+    let log = source().await;
+    let restore = Plan { restore: true, ..plan() };
+    let later = Corral::new(2);
+    push(&Source::Log(log.clone()), &mut later.target(), &restore, &|_| {}).await.expect("epoch 9 is later than 3");
+    assert_eq!(later.dump().await, source_dump(log.clone(), ORGANIZATION).await);
+    // From the later one into one of the same epoch.
+    let same = Corral::new(2);
+    let from = Source::Log(Arc::new(crate::world::Renamed(later.log.clone())));
+    let error = push(&from, &mut same.target(), &restore, &|_| {}).await.expect_err("epoch 9 is not later than 9");
+    assert!(matches!(error, PushError::Epoch { .. }) && error.to_string().contains("corral log restored"), "{error}");
+    assert_eq!(same.records().await, 0);
+}
