@@ -119,7 +119,7 @@ def suites():
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
         Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=51),
-        EngineSuite("projectors on Kafka and CQL", ["cargo", "test", "--locked", "-p", "corral-projector"], least=7,
+        EngineSuite("projectors on Kafka and CQL", ["cargo", "test", "--locked", "-p", "corral-projector"], least=8,
                     brokers=1, stores=1),
         Suite("rust", "planted bugs", ["cargo", "test", "--locked", "--no-fail-fast", *planted_in, "planted"], CARGO),
         Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server", "-p", "corral-load"]),

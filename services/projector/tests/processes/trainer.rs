@@ -34,20 +34,29 @@ impl Trainer {
 
     /// Until it is told that it is done.
     pub(crate) async fn train(mut self, log: &dyn EventLog, done: &AtomicBool) -> Self {
+        self.open(log).await;
+        while !done.load(Ordering::Acquire) {
+            self.step(log).await;
+            tokio::time::sleep(PAUSE).await;
+        }
+        self
+    }
+
+    pub(crate) async fn open(&mut self, log: &dyn EventLog) {
         let command = CommandId::from_bytes(*self.writer.as_bytes());
         let project = Some(ProjectId::from_bytes([9; 16]));
         self.log(log, &[RunEntry::Opened(Box::new(RunOpened { project, ..RunOpened::new(command, "p", "launch") }))])
             .await;
         let registered = |id| RunEntry::MetricRegistered(MetricRegistered { id, name: format!("metric-{id}") });
         self.log(log, &(0..METRICS).map(registered).collect::<Vec<_>>()).await;
-        while !done.load(Ordering::Acquire) {
-            let rows = 1 + (self.acked % 4) as u32;
-            let points = self.group(rows);
-            self.log(log, &[points]).await;
-            self.points += u64::from(rows * METRICS);
-            tokio::time::sleep(PAUSE).await;
-        }
-        self
+    }
+
+    /// One record of points.
+    pub(crate) async fn step(&mut self, log: &dyn EventLog) {
+        let rows = 1 + (self.acked % 4) as u32;
+        let points = self.group(rows);
+        self.log(log, &[points]).await;
+        self.points += u64::from(rows * METRICS);
     }
 
     fn group(&self, rows: u32) -> RunEntry {
