@@ -127,6 +127,20 @@ def test_steps(server):
     assert answer == [[0, 1, 10, 11, 3, 4, 4, -5, -4], [1.5], "step"]
 
 
+def test_whole_steps_among_fractions_are_fractions_too(server):
+    answer = server.ask(
+        """
+        run = corral.init(project="values", id="halves")
+        for i in range(5):
+            run.log({"v": i}, step=i / 2)
+        run.finish()
+        table = api.history(["halves"], ["step"])
+        answer = table["value"].to_pylist()
+        """
+    )
+    assert answer == [0.5, 1.0, 1.5, 2.0]
+
+
 def test_a_very_wide_call_is_several_items_of_one_step(server):
     answer = server.ask(
         """
@@ -139,3 +153,19 @@ def test_a_very_wide_call_is_several_items_of_one_step(server):
     )
     assert answer == [40_000, 40_000, 3, 39_999.0]
     assert math.isfinite(answer[3])
+
+
+def test_a_text_that_spells_a_number_stays_a_text(server):
+    answer = server.ask(
+        """
+        import math
+        odd = {"nan": math.nan, "text": "NaN", "list": [math.nan, "NaN", [-math.inf, "-Infinity"]], "quoted": '["NaN"]', "inf": "Infinity"}
+        run = corral.init(project="values", id="spelled", config=odd)
+        run.summary.update(odd)
+        run.finish()
+        info = api.run("spelled")
+        answer = [{key: repr(value) for key, value in of.items()} for of in (info.config, info.summary)]
+        """
+    )
+    expected = {"nan": "nan", "text": "'NaN'", "list": "[nan, 'NaN', [-inf, '-Infinity']]", "quoted": "'[\"NaN\"]'", "inf": "'Infinity'"}
+    assert answer == [expected, expected]

@@ -15,13 +15,14 @@ use corral_wire::proto::{self, answer::Body as Wire};
 pub(super) struct Sent {
     /// By id, as sent last, since the last whole answer.
     runs: HashMap<String, proto::Run>,
-    list: bool,
+    figures: bool,
 }
 
 impl Sent {
-    /// How long the next answer waits for what else changes: a list's figures need not come as fast as a chart's points.
+    /// How long the next answer waits for what else changes: figures, in a list or beside a run's charts, are read, and need
+    /// not come as fast as a chart's points.
     pub(super) fn rest(&self) -> Duration {
-        Duration::from_millis(if self.list { SESSION_LIST_SPACING_MS } else { 0 })
+        Duration::from_millis(if self.figures { SESSION_LIST_SPACING_MS } else { 0 })
     }
 
     pub(super) fn answer(&mut self, subscription: u32, answer: corral_query::Answer) -> proto::Answer {
@@ -29,7 +30,7 @@ impl Sent {
         if whole {
             self.runs.clear();
         }
-        self.list = matches!(answer.body, Body::Projects(_) | Body::Runs(_));
+        self.figures = !matches!(answer.body, Body::History(_));
         let (body, partial_runs) = match answer.body {
             Body::Projects(body) => (Wire::Projects(corral_wire::projects_to_proto(body)), Vec::new()),
             Body::Runs(body) => {

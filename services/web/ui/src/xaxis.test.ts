@@ -55,10 +55,12 @@ describe("what x is", () => {
 
   it("places points where they were logged, and a point more changes one of them", () => {
     const before = history([{ ref: 1, metric: "epoch", at: [2, 4], x: [0.5, 1.125] }]);
-    const after = history([{ ref: 1, metric: "", at: [], x: [] }].map(() => ({ ref: 1, metric: "epoch", at: [4, 5], x: [1.2, 1.25], without: 1, named: false })), before);
+    const after = history([{ ref: 1, metric: "epoch", at: [4, 5], x: [1.2, 1.25], without: 1, named: false }], before);
     const [line] = linesOf(after, [{ id: "r", name: "r", color: "#fff", live: false }], { metric: "acc", smoothing: { kind: "twema", amount: 0 }, range: 1 });
     expect([[...line!.x], [...line!.y], line!.lo]).toEqual([[0.5, 1.2, 1.25], [5, 12, 12.5], undefined]);
     expect(withoutX(after)).toBe(1);
+    const counted = history([{ ref: 1, metric: "epoch", at: [], x: [], without: 2, named: false }], after);
+    expect([withoutX(counted), counted.get(1)!.rows]).toEqual([2, 3]);
   });
 
   it("has ticks, zooms and words between whole numbers", () => {

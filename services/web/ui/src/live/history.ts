@@ -115,7 +115,7 @@ export function applyHistory(before: History | undefined, answer: GetHistoryResp
     if (!named && !known) throw new Error(`history: series ${wire.ref} was never named`);
     if (named && known && known.runId !== wire.runId) throw new Error(`history: series ${wire.ref} is of another run`);
     const name = known ?? { ref: wire.ref, runId: wire.runId, metric: wire.metric, label: wire.label, take: wire.take, xMetric: wire.xMetric };
-    after.set(wire.ref, { ...name, withoutX: Number(wire.withoutX), ...(known ? mergeBuckets(known, columns) : columns) });
+    after.set(wire.ref, { ...name, ...(known ? mergeBuckets(known, columns) : columns), withoutX: Number(wire.withoutX) });
   }
   return after;
 }
