@@ -84,3 +84,6 @@ pub(crate) fn figures(out: &mut String, archiver: &Archiver) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
