@@ -65,6 +65,9 @@ class Hand:
         self.runs[run].log(values, step=step)
         return at * 1e3
 
+    def define(self, run: str, metric: str, step_metric: str) -> None:
+        self.runs[run].define_metric(metric, step_metric=step_metric)
+
     def ramp(self, run: str, metric: str, start: int, count: int, spikes: dict | None = None) -> None:
         """Points that hardly move, but for what `spikes` plants by step."""
         planted = {int(step): value for step, value in (spikes or {}).items()}

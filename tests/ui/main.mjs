@@ -3,7 +3,7 @@ import { launch, signIn } from "./lib/browser.mjs";
 import { Checks } from "./lib/check.mjs";
 import { Hand } from "./lib/hand.mjs";
 
-const CASES = ["sign", "live", "quiet", "spike", "values", "hostile", "access", "table", "pixel", "silent", "restart"];
+const CASES = ["sign", "live", "quiet", "spike", "values", "hostile", "access", "table", "axis", "pixel", "silent", "restart"];
 
 const checks = new Checks(process.argv[2] || undefined);
 const hand = new Hand();

@@ -57,6 +57,27 @@ export async function quiet({ browser, hand, url, state, checks }) {
     return `at most ${most} bytes a frame; with lists and figures ${each} bytes a point and panel (${[...kinds].map(([kind, bytes]) => `${kind} ${Math.round(bytes / 20)}`).join(", ")} a step)`;
   });
 
+  await checks.check(`on the run's own page a new point costs at most ${POINT_BYTES_MAX} bytes too, with its share of what stands beside the charts`, async () => {
+    await page.goto(`${url}/r/${id}`);
+    await until("three panels", async () => (await pointsIn(page, "lr")) === 41);
+    await hand.log("still", '{"loss": 0.5, "accuracy": 0.6, "lr": 0.1}', 41);
+    await until("it lives", async () => (await pointsIn(page, "lr")) === 42);
+    await pause(1_500);
+    tab.reset();
+    for (let step = 42; step <= 61; step++) {
+      await hand.log("still", `{"loss": ${1 / step}, "accuracy": ${step / 100}, "lr": 0.1}`, step);
+      // Eight a second: what stands beside the charts comes twice a second at most.
+      await pause(125);
+    }
+    await until("they are drawn", async () => (await pointsIn(page, "lr")) === 62);
+    const heard = tab.frames.filter((f) => f.frame.value.body?.case === "run" && f.frame.value.whole);
+    assert.deepEqual(heard, [], "the run does not come whole again");
+    const all = tab.frames.reduce((n, f) => n + f.bytes, 0);
+    const each = Math.round(all / 20 / METRICS.length);
+    assert.ok(each <= POINT_BYTES_MAX, `${each} bytes a point`);
+    return `${each} bytes a point`;
+  });
+
   await hand.finish("still");
   for (const [name, path] of [["project", "/p/quiet"], ["run", `/r/${id}`], ["projects", "/"]]) {
     await checks.check(`nothing but the server's mark goes over the wires of an idle ${name} page in ${IDLE_MS / 1000} s, either way`, async () => {
@@ -75,7 +96,7 @@ export async function quiet({ browser, hand, url, state, checks }) {
 
   await checks.check("nothing is painted while nothing changes", async () => {
     await page.goto(`${url}/p/quiet`);
-    await until("three panels", async () => (await pointsIn(page, "lr")) === 41);
+    await until("three panels", async () => (await pointsIn(page, "lr")) === 62);
     await pause(1_000);
     const painted = () => page.locator("[data-painted]").evaluateAll((all) => all.map((e) => e.dataset.painted).join(" "));
     const before = await painted();

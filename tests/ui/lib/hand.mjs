@@ -35,6 +35,7 @@ export class Hand {
   open = (run, what = {}) => this.ask("open", { run, ...what });
   /** `literal` is JSON text as Python reads it. */
   log = (run, literal, step) => this.ask("log", { run, literal, step });
+  define = (run, metric, stepMetric) => this.ask("define", { run, metric, step_metric: stepMetric });
   ramp = (run, metric, start, count, spikes) => this.ask("ramp", { run, metric, start, count, spikes });
   finish = (run) => this.ask("finish", { run });
 
