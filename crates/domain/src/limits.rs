@@ -84,9 +84,8 @@ pub const LEASE_BEAT_MS: u64 = 2_000;
 pub const LEASE_LOOK_MS: u64 = 500;
 pub const LEASE_OWN_MS_MAX: u64 = 6_000;
 pub const LEASE_STALE_MS_MIN: u64 = 8_000;
-/// A member whose beat was not seen to change for so long is given no partition; one that is free for so long is anybody's.
+/// A member whose beat was not seen to change for so long is given no partition.
 pub const LEASE_FRESH_MS_MAX: u64 = 4_000;
-pub const LEASE_ORPHAN_MS_MAX: u64 = 700;
 /// One request to the table of leases, and the wait before it is made again.
 pub const LEASE_ASK_MS_MAX: u64 = 1_500;
 pub const LEASE_RETRY_MS: u64 = 250;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use corral_domain::Partition;
 use corral_domain::limits::{
-    LEASE_ASK_MS_MAX, LEASE_BEAT_MS, LEASE_FRESH_MS_MAX, LEASE_LOOK_MS, LEASE_ORPHAN_MS_MAX, LEASE_OWN_MS_MAX,
-    LEASE_RETRY_MS, LEASE_STALE_MS_MIN,
+    LEASE_ASK_MS_MAX, LEASE_BEAT_MS, LEASE_FRESH_MS_MAX, LEASE_LOOK_MS, LEASE_OWN_MS_MAX, LEASE_RETRY_MS,
+    LEASE_STALE_MS_MIN,
 };
 use corral_tasks::{Clock, Kind, Shutdown, TaskError, Tasks};
 use tokio::sync::{Notify, watch};
@@ -52,8 +52,6 @@ pub struct Timing {
     pub stale: Duration,
     /// A member whose beat has not changed for so long is given no partition.
     pub fresh: Duration,
-    /// A partition that was free for so long is anybody's.
-    pub orphan: Duration,
     pub retry: Duration,
     /// One request to the table.
     pub ask: Duration,
@@ -67,7 +65,6 @@ impl Default for Timing {
             own: Duration::from_millis(LEASE_OWN_MS_MAX),
             stale: Duration::from_millis(LEASE_STALE_MS_MIN),
             fresh: Duration::from_millis(LEASE_FRESH_MS_MAX),
-            orphan: Duration::from_millis(LEASE_ORPHAN_MS_MAX),
             retry: Duration::from_millis(LEASE_RETRY_MS),
             ask: Duration::from_millis(LEASE_ASK_MS_MAX),
         }

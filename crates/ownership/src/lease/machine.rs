@@ -55,8 +55,6 @@ pub(crate) struct Machine {
     held: BTreeMap<Partition, Held>,
     /// Other members, as this one has seen them.
     seen: BTreeMap<MemberId, Seen>,
-    /// Since when this one has seen a partition free.
-    free_since: BTreeMap<Partition, Duration>,
     /// Read, and members not yet: whoever owns a partition here and is no member later is one no more.
     read: Option<BTreeMap<Partition, Holding>>,
     todo: VecDeque<Ask>,
@@ -106,7 +104,6 @@ impl Machine {
             phase: Phase::Out { not_before: Duration::ZERO },
             held: BTreeMap::new(),
             seen: BTreeMap::new(),
-            free_since: BTreeMap::new(),
             read: None,
             todo: VecDeque::new(),
             next_look: Duration::ZERO,
@@ -381,16 +378,8 @@ impl Machine {
                 self.held.remove(&partition);
             }
         }
-        self.free_since.retain(|partition, _| free.contains(partition));
         let targets = share::targets(&has, free.len());
-        let mut takes = share::takes(&has, &free, (&targets, me));
-        for partition in free {
-            let since = *self.free_since.entry(partition).or_insert(now);
-            // Whose it was to take did not: anybody's.
-            if now >= since + self.timing.orphan && !takes.contains(&partition) {
-                takes.push(partition);
-            }
-        }
+        let takes = share::takes(&has, &free, (&targets, me));
         for partition in takes {
             let term = rows.get(&partition).copied().unwrap_or_default().term;
             self.todo.push_back(Ask::Change { partition, term, owner: Some(me) });

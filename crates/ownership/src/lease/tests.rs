@@ -84,7 +84,6 @@ pub(super) fn quick() -> Timing {
         own: Duration::from_millis(1_200),
         stale: Duration::from_millis(1_600),
         fresh: Duration::from_millis(800),
-        orphan: Duration::from_millis(400),
         retry: Duration::from_millis(20),
         ask: Duration::from_millis(300),
     }
