@@ -85,6 +85,11 @@ impl HostRules {
         self.public.as_ref().map_or("", |public| &public.path)
     }
 
+    /// The port of the public URL: what a browser knows all processes behind it by.
+    pub fn public_port(&self) -> Option<u16> {
+        self.public.as_ref().map(|public| public.scheme.port(public.authority.port))
+    }
+
     /// Whether the browser's side is https, so that cookies are `Secure`.
     pub fn is_https(&self) -> bool {
         self.public.as_ref().is_some_and(|public| public.scheme == Scheme::Https)

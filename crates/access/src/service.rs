@@ -250,7 +250,7 @@ impl Access {
         let value_hash = self.vault.keyed_hash("session value", &[value.as_bytes()]);
         let record =
             SessionRecord { value_hash, actor: actor.clone(), organization: organization.id, role, created, expires };
-        let cookie_hash = self.vault.keyed_hash("session cookie", &[cookie.as_bytes()]);
+        let cookie_hash = self.cookie_hash(&cookie);
         self.vault.change(|contents| add_session(contents, cookie_hash, record.clone(), created))?;
         Ok(Ok(NewSession { cookie: Secret::new(cookie), value: Secret::new(value), actor, expires }))
     }
@@ -261,7 +261,7 @@ impl Access {
         if from_hex::<32>(cookie).is_none() || from_hex::<32>(value).is_none() {
             return Err(Denied::Unauthenticated);
         }
-        let cookie_hash = self.vault.keyed_hash("session cookie", &[cookie.as_bytes()]);
+        let cookie_hash = self.cookie_hash(cookie);
         let given = self.vault.keyed_hash("session value", &[value.as_bytes()]);
         let now = self.clock.now();
         let record = self.vault.read(|contents| {
@@ -274,7 +274,7 @@ impl Access {
 
     /// Ends a session; false if it had ended.
     pub fn logout(&self, cookie: &str) -> Result<bool, AccessError> {
-        let cookie_hash = self.vault.keyed_hash("session cookie", &[cookie.as_bytes()]);
+        let cookie_hash = self.cookie_hash(cookie);
         Ok(self.vault.change(|contents| contents.sessions.remove(&cookie_hash).is_some())?)
     }
 
@@ -314,6 +314,10 @@ impl Access {
             contents.logins.retain(|_, login| now < login.expires);
         })?;
         Ok(())
+    }
+
+    pub(crate) fn cookie_hash(&self, cookie: &str) -> Hash {
+        self.vault.keyed_hash("session cookie", &[cookie.as_bytes()])
     }
 
     fn key_hash(&self, key: &ApiKey) -> Hash {

@@ -1,17 +1,22 @@
-//! A server in this process: a temporary home, the owner's key, clients for every door.
+//! A server in this process, spread as the topology says: a temporary home, the owner's key, clients for every door.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use corral_access::{NewKey, Role, Scope};
+use corral_access::{NewKey, Role, Scope, Secret};
 use corral_credentials::Credentials;
 use corral_domain::Micros;
-use corral_server::{Config, Running, Sources};
+use corral_event_log::EventLog;
+use corral_event_log_embedded::EmbeddedLog;
+use corral_event_log_kafka::KafkaLog;
+use corral_server::{Config, Running, Sources, create_owner};
 use corral_tasks::{Clock, Tasks};
+use corral_web::route::Declared;
 use corral_wire::proto;
 use http::Request;
 use serde_json::Value;
@@ -23,6 +28,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use crate::http::{Answer, send};
+use crate::topology::{Places, Topology};
 
 /// A channel that says who asks.
 pub type Authorized = InterceptedService<Channel, Bearer>;
@@ -64,8 +70,12 @@ pub struct Browser {
 pub struct Sandbox {
     home: TempDir,
     clock: Clock,
-    running: Running,
-    channel: Channel,
+    /// Where engines keep what is kept; `None`: in the home.
+    places: Option<Places>,
+    processes: Vec<Running>,
+    /// To the process that ends sessions and answers questions, and to the one that takes points.
+    web: Channel,
+    ingest: Channel,
     key: String,
 }
 
@@ -76,48 +86,103 @@ impl Sandbox {
 
     /// A server whose time is the test's.
     pub async fn start_at(clock: Clock) -> Self {
-        Self::of(tempfile::tempdir().expect("a directory"), clock).await
+        let home = tempfile::tempdir().expect("a directory");
+        let (mut places, mut key) = (None, None);
+        if Topology::chosen() != Topology::Embedded {
+            let new = Places::new().await;
+            let config = config(&home, Some(&new), "all");
+            let hand_over = |made: &Secret| {
+                key = Some(made.expose().to_owned());
+                Ok::<_, Infallible>(())
+            };
+            assert!(create_owner(&config, hand_over).await.expect("an owner"), "the vault is new");
+            places = Some(new);
+        }
+        Self::of(home, places, (clock, key)).await
     }
 
-    async fn of(home: TempDir, clock: Clock) -> Self {
-        let config = config(&home);
-        let running = Running::start(&config, clock.clone(), Tasks::new()).await.expect("the server starts");
-        let credentials = Credentials::load(&config.credentials.expect("a place for keys")).expect("credentials");
-        // The first start wrote it down for the address that it had then.
-        let key = credentials.default_url().and_then(|url| credentials.key(url)).expect("the owner's key");
-        let endpoint = Endpoint::from_shared(running.url().to_owned()).expect("a URL");
-        let channel = endpoint.connect().await.expect("a connection");
-        Self { key: key.expose().to_owned(), home, clock, running, channel }
+    async fn of(home: TempDir, places: Option<Places>, (clock, key): (Clock, Option<String>)) -> Self {
+        let mut processes = Vec::new();
+        for roles in Topology::chosen().processes() {
+            let config = config(&home, places.as_ref(), &roles);
+            let running = Running::start(&config, clock.clone(), Tasks::new()).await;
+            processes.push(running.unwrap_or_else(|error| panic!("{roles} does not start: {error}")));
+        }
+        let key = key.unwrap_or_else(|| {
+            // The first start wrote it down for the address that it had then.
+            let credentials = config(&home, None, "all").credentials.expect("a place for keys");
+            let credentials = Credentials::load(&credentials).expect("credentials");
+            let key = credentials.default_url().and_then(|url| credentials.key(url)).expect("the owner's key");
+            key.expose().to_owned()
+        });
+        let ingest = serving(&processes, APPEND).unwrap_or(&processes[0]);
+        let (ingest, web) = (connect(ingest).await, connect(&processes[0]).await);
+        let sandbox = Self { home, clock, places, processes, web, ingest, key };
+        sandbox.ready().await;
+        sandbox
+    }
+
+    /// Where roles are apart nothing else says that somebody projects.
+    async fn ready(&self) {
+        for process in self.processes.iter().filter(|_| self.places.is_some()) {
+            let ready = async || {
+                let request = Request::get("/readyz").body(Bytes::new()).expect("a request");
+                let answer = send(process.address(), request).await.expect("an answer");
+                (answer.status == 200).then_some(())
+            };
+            self.until(ready).await;
+        }
     }
 
     /// Shuts the server down and starts it again on the same data.
     pub async fn restart(self) -> Self {
-        let Self { home, clock, running, .. } = self;
-        assert!(is_success(running.shutdown().await), "the server drains");
-        Self::of(home, clock).await
+        let Self { home, clock, processes, places, key, .. } = self;
+        shutdown(processes).await;
+        Self::of(home, places, (clock, Some(key))).await
     }
 
     pub async fn stop(self) {
-        drop(self.stop_and_keep().await);
+        let Self { processes, places, .. } = self;
+        shutdown(processes).await;
+        places.into_iter().for_each(Places::release);
     }
 
-    /// Stops it and leaves its data to the caller, for as long as what is returned lives.
-    pub async fn stop_and_keep(self) -> TempDir {
-        let Self { home, running, .. } = self;
-        assert!(is_success(running.shutdown().await), "the server drains");
-        home
+    /// Stops it and opens its event log, for as long as what is returned lives.
+    pub async fn stop_and_look(self) -> (Arc<dyn EventLog>, TempDir) {
+        let Self { home, processes, places, clock, .. } = self;
+        shutdown(processes).await;
+        let clock: corral_event_log::Clock = Arc::new(move || clock.now());
+        let log: Arc<dyn EventLog> = match &places {
+            None => {
+                let dir = home.path().join("data/log");
+                Arc::new(EmbeddedLog::open_dir(&dir, clock).expect("the log opens"))
+            }
+            Some(places) => {
+                let options = corral_event_log_kafka::Options { clock, trace: None };
+                Arc::new(KafkaLog::open(places.kafka(), options).await.expect("the log opens"))
+            }
+        };
+        places.into_iter().for_each(Places::release);
+        (log, home)
     }
 
-    pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+    /// Every route that the processes serve, with its permission.
+    pub fn routes(&self) -> Vec<Declared> {
+        let mut routes: Vec<Declared> = self.processes.iter().flat_map(|process| process.routes().to_vec()).collect();
+        routes.sort();
+        routes.dedup();
+        routes
     }
 
-    pub fn running(&self) -> &Running {
-        &self.running
+    /// Where a path is served; what nobody serves is asked of the process that has the page.
+    pub fn address_of(&self, path: &str) -> SocketAddr {
+        let path = path.split('?').next().unwrap_or_default();
+        serving(&self.processes, path).unwrap_or(&self.processes[0]).address()
     }
 
+    /// Of the process that has the page.
     pub fn address(&self) -> SocketAddr {
-        self.running.address()
+        self.processes[0].address()
     }
 
     pub fn key(&self) -> &str {
@@ -130,18 +195,17 @@ impl Sandbox {
     }
 
     pub fn channel(&self) -> Channel {
-        self.channel.clone()
+        self.web.clone()
     }
 
-    /// A connection of its own: what is done to it happens to nobody else.
+    /// A connection to the telemetry door of its own: what is done to it happens to nobody else.
     pub async fn own_channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(self.running.url().to_owned()).expect("a URL");
-        endpoint.connect().await.expect("a connection")
+        connect(serving(&self.processes, APPEND).unwrap_or(&self.processes[0])).await
     }
 
     /// The telemetry door with another key.
     pub fn ingest_with(&self, key: &str) -> Ingest {
-        Ingest::new(InterceptedService::new(self.channel(), Bearer::new(key)))
+        Ingest::new(InterceptedService::new(self.ingest.clone(), Bearer::new(key)))
     }
 
     fn authorized(&self) -> Authorized {
@@ -149,7 +213,7 @@ impl Sandbox {
     }
 
     pub fn ingest(&self) -> Ingest {
-        Ingest::new(self.authorized())
+        self.ingest_with(&self.key)
     }
 
     pub fn query(&self) -> Query {
@@ -164,7 +228,7 @@ impl Sandbox {
     pub fn key_of(&self, actor: &str, scope: Scope, expires: Option<Micros>) -> String {
         let actor = actor.parse().expect("an actor");
         let new = NewKey { name: "a test's".to_owned(), actor, role: Role::Admin, scope, expires };
-        self.running.access().create_key(new).expect("a key").1.expose().to_owned()
+        tokio::task::block_in_place(|| self.processes[0].access().create_key(new)).expect("a key").1.expose().to_owned()
     }
 
     /// A request with the owner's key.
@@ -173,7 +237,7 @@ impl Sandbox {
     }
 
     pub async fn send(&self, request: Request<Bytes>) -> Answer {
-        send(self.address(), request).await.expect("an answer")
+        send(self.address_of(request.uri().path()), request).await.expect("an answer")
     }
 
     /// A question as JSON, with the owner's key.
@@ -192,7 +256,7 @@ impl Sandbox {
 
     /// Signs a browser in by a login link.
     pub async fn browser(&self) -> Browser {
-        let link = self.running.login_link().expect("a link");
+        let link = tokio::task::block_in_place(|| self.processes[0].login_link()).expect("a link");
         let (_, token) = link.split_once('#').expect("a token");
         let body = serde_json::json!({ "token": token }).to_string();
         let request = Request::post("/api/login").header("content-type", "application/json");
@@ -227,7 +291,26 @@ impl Sandbox {
     }
 }
 
-fn config(home: &TempDir) -> Config {
+const APPEND: &str = "/corral.v1.IngestService/Append";
+
+/// The first process that serves a path.
+fn serving<'a>(processes: &'a [Running], path: &str) -> Option<&'a Running> {
+    processes.iter().find(|process| process.routes().iter().any(|route| route.path == path))
+}
+
+async fn connect(process: &Running) -> Channel {
+    let endpoint = Endpoint::from_shared(process.url().to_owned()).expect("a URL");
+    endpoint.connect().await.expect("a connection")
+}
+
+/// Along the flow: doors first.
+async fn shutdown(processes: Vec<Running>) {
+    for process in processes.into_iter().rev() {
+        assert!(is_success(process.shutdown().await), "the server drains");
+    }
+}
+
+fn config(home: &TempDir, places: Option<&Places>, roles: &str) -> Config {
     let place = home.path().to_str().expect("a path in UTF-8").to_owned();
     let env = |name: &str| {
         let dir = match name {
@@ -235,11 +318,14 @@ fn config(home: &TempDir) -> Config {
             "XDG_CONFIG_HOME" => Some("/config"),
             "XDG_DATA_HOME" => Some("/share"),
             "XDG_STATE_HOME" => Some("/state"),
+            "CORRAL_STORE_PASSWORD" => return places.map(|places| OsString::from(places.password())),
             _ => None,
         };
         dir.map(|dir| OsString::from(format!("{place}{dir}")))
     };
-    let flags = BTreeMap::from([("listen", "127.0.0.1:0".to_owned()), ("data_dir", format!("{place}/data"))]);
+    let mut flags = BTreeMap::from([("listen", "127.0.0.1:0".to_owned()), ("data_dir", format!("{place}/data"))]);
+    flags.insert("roles", roles.to_owned());
+    flags.extend(places.into_iter().flat_map(Places::flags));
     Config::load(&Sources { env: &env, file: None, flags }).expect("a configuration")
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, LogLevel, Sources};
 use crate::local::LocalError;
 use crate::serve::{Running, StartError};
 
-mod cluster;
+pub(crate) mod cluster;
 mod command;
 mod push;
 

@@ -30,6 +30,8 @@ mod serve;
 mod testing;
 mod wiring;
 
+pub use cli::cluster::create_owner;
 pub use cli::main;
 pub use config::{Config, ConfigError, LogLevel, Role, Roles, Sources};
 pub use serve::{Running, StartError};
+pub use wiring::OpenError;

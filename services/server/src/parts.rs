@@ -64,8 +64,7 @@ impl Parts {
         log.keep(tasks);
         let serving = Serving { build, stop: Shutdown::new() };
         serving.build.keep(tasks, serving.stop.clone());
-        let projector =
-            roles.has(Role::Projector).then(|| Projector::share(handles.clone(), sharing(clock, tasks), tasks));
+        let projector = roles.has(Role::Projector).then(|| Projector::share(handles.clone(), sharing(tasks), tasks));
         let engine = roles.answers().then(|| {
             let options = Options { partitions: identity.partitions, log_epoch: identity.log_epoch };
             let engine = Engine::new(store.clone(), hub.clone(), clock.clone(), options);

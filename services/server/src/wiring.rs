@@ -22,7 +22,7 @@ use corral_read_store::{ReadStore, StoreError};
 use corral_read_store_embedded::EmbeddedStore;
 use corral_tasks::{Clock, Kind, Shutdown, TaskError, Tasks};
 
-use crate::config::{Config, Places};
+use crate::config::{ClusterPlaces, Config, Places};
 
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -31,7 +31,6 @@ mod cluster;
 mod cluster;
 mod embedded;
 
-pub(crate) use cluster::{schema_apply, schema_check, vault as shared_vault};
 pub(crate) use embedded::{log_alone, restored};
 
 /// Everything that is kept, open.
@@ -44,7 +43,7 @@ pub(crate) struct Backends {
 }
 
 /// Shares the log's partitions out among the processes that project them; called by one that does.
-pub(crate) type Sharing = Box<dyn FnOnce(&Clock, &Tasks) -> Arc<dyn Ownership> + Send>;
+pub(crate) type Sharing = Box<dyn FnOnce(&Tasks) -> Arc<dyn Ownership> + Send>;
 
 /// Why something could not be opened; each begins with the setting to look at.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +59,10 @@ pub enum OpenError {
     Access(&'static str, AccessError),
     #[error("{0}")]
     Work(TaskError),
+    #[error(
+        "log, store: are embedded: `corral serve` makes everything there, the owner too; this is for kafka://… and cql://…"
+    )]
+    Embedded,
     #[cfg(not(feature = "cluster"))]
     #[error("log, store: this corral was built without clusters (its feature `cluster`)")]
     WithoutClusters,
@@ -69,6 +72,24 @@ pub(crate) async fn open(config: &Config, clock: &Clock, tasks: &Tasks) -> Resul
     match &config.places {
         Places::Embedded => embedded::open(&config.data_dir, clock, tasks).await,
         Places::Cluster(places) => cluster::open(places, clock, tasks).await,
+    }
+}
+
+/// The vault that several processes share.
+pub(crate) async fn open_vault(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Arc<Access>, OpenError> {
+    cluster::vault(places(config)?, clock, tasks).await
+}
+
+/// Makes what is missing of the keyspaces, or only looks; answers with what is there.
+pub(crate) async fn schema(config: &Config, apply: bool) -> Result<String, OpenError> {
+    let store = &places(config)?.store;
+    if apply { cluster::schema_apply(store).await } else { cluster::schema_check(store).await }
+}
+
+fn places(config: &Config) -> Result<&ClusterPlaces, OpenError> {
+    match &config.places {
+        Places::Cluster(places) => Ok(places),
+        Places::Embedded => Err(OpenError::Embedded),
     }
 }
 

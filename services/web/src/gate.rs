@@ -20,7 +20,7 @@ const KEY_START: &str = "corral_";
 pub struct Gate {
     access: Arc<Access>,
     hosts: HostRules,
-    /// `corral_<port>`, or with `__Host-` before it behind https.
+    /// `corral_<port>` (the public URL's, if there is one), or with `__Host-` before it behind https.
     cookie: String,
     /// Requests that did not pass, by reason: a closed set of texts.
     refused: Mutex<BTreeMap<&'static str, u64>>,
@@ -28,6 +28,8 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(access: Arc<Access>, hosts: HostRules, port: u16) -> Self {
+        // Processes behind one public URL have one cookie.
+        let port = hosts.public_port().unwrap_or(port);
         let cookie = if hosts.is_https() { format!("__Host-corral_{port}") } else { format!("corral_{port}") };
         Self { access, hosts, cookie, refused: Mutex::default() }
     }
@@ -56,20 +58,14 @@ impl Gate {
 
     /// Lets a request pass, with who asks in its extensions ([`Principal`], and [`Author`] for the telemetry door).
     pub async fn admit(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
-        let mut admitted = self.check(request, permission);
-        let unknown = matches!(&admitted, Err(error) if error.kind == ErrorKind::Unauthenticated);
-        if unknown && has_credentials(request.headers()) && self.access.is_shared() {
-            // Another process may have made the key, or the session, a moment ago.
-            let looked = self.access.look_again().await.map_err(denied);
-            admitted = looked.and_then(|()| self.check(request, permission));
-        }
+        let admitted = self.check(request, permission).await;
         if let Err(error) = &admitted {
             *self.reasons().entry(error.reason).or_default() += 1;
         }
         admitted
     }
 
-    fn check(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
+    async fn check(&self, request: &mut Request<Body>, permission: Permission) -> Result<(), ApiError> {
         if !is_exempt(request) {
             self.check_host(request)?;
         }
@@ -79,7 +75,7 @@ impl Gate {
                 "a key goes into the Authorization header, never into a URL",
             ));
         }
-        let principal = self.principal(request.headers())?;
+        let principal = self.principal(request.headers()).await?;
         authorize(principal.as_ref(), permission).map_err(denied)?;
         if let Some(principal) = principal {
             let (organization, actor) = (principal.organization, principal.actor.clone());
@@ -112,14 +108,14 @@ impl Gate {
 
     /// Who asks: by key, or by both halves of a session. No credentials is nobody; wrong ones are an error even where a
     /// route is open to all.
-    fn principal(&self, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
+    async fn principal(&self, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let key = value.to_str().ok().and_then(bearer).ok_or_else(|| denied(Denied::Unauthenticated))?;
-            return self.access.verify(key).map(Some).map_err(denied);
+            return self.access.verify_now(key).await.map(Some).map_err(denied);
         }
         let value = headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
         match (self.cookie_of(headers), value) {
-            (Some(cookie), Some(value)) => self.access.session(cookie, value).map(Some).map_err(denied),
+            (Some(cookie), Some(value)) => self.access.session_now(cookie, value).await.map(Some).map_err(denied),
             _ => Ok(None),
         }
     }
@@ -136,10 +132,6 @@ impl Gate {
 fn bearer(value: &str) -> Option<&str> {
     let (word, key) = value.split_once(' ')?;
     word.eq_ignore_ascii_case("bearer").then_some(key.trim())
-}
-
-fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION) || (headers.contains_key(COOKIE) && headers.contains_key(SESSION_HEADER))
 }
 
 /// Probes, which name a pod's address, and gRPC calls with a key, which no browser can make.

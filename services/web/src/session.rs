@@ -152,7 +152,7 @@ impl Sessions {
                 ));
             }
             Visitor::Known(principal) => principal,
-            Visitor::Cookie(cookie) => self.access.session(&cookie, &hello.session_value).map_err(denied)?,
+            Visitor::Cookie(cookie) => self.access.session_now(&cookie, &hello.session_value).await.map_err(denied)?,
         };
         authorize(&principal, Permission::ReadRuns).map_err(denied)?;
         Ok(principal)

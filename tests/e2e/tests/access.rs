@@ -39,7 +39,7 @@ async fn ask(sandbox: &Sandbox, route: &Declared, headers: &[(&'static str, &str
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = head(sandbox.address(), request.body(body).expect("a request")).await.expect("an answer");
+    let answer = head(sandbox.address_of(route.path), request.body(body).expect("a request")).await.expect("an answer");
     assert!(answer.headers.contains_key("content-security-policy"), "{route:?} is not hardened");
     match (answer.status, answer.grpc_status()) {
         (_, Some(16)) | (StatusCode::UNAUTHORIZED, _) => Says::Unauthenticated,
@@ -78,7 +78,7 @@ async fn every_declared_route_denies_by_default() {
         "Bearer".to_owned(),
     ];
     let narrow = [Scope::Read, Scope::Train].map(|scope| (scope, bearer(&sandbox.key_of("guest", scope, None))));
-    let mut routes = sandbox.running().routes().to_vec();
+    let mut routes = sandbox.routes();
     // Last, because with both halves of a session it ends that.
     routes.sort_by_key(|route| route.path == "/api/logout");
     assert!(routes.len() >= 24, "{routes:?}");
@@ -98,7 +98,10 @@ async fn every_declared_route_denies_by_default() {
         }
         let says = ask(&sandbox, route, &[("authorization", &sandbox.bearer())]).await;
         assert_eq!(says, Says::Passes, "{route:?} with the owner's key");
-        sessions(&sandbox, route, &browser, nobody).await;
+        // Where roles are apart a browser asks the process that has the page, and its cookie is for that alone.
+        if sandbox.address_of(route.path) == sandbox.address() {
+            sessions(&sandbox, route, &browser, nobody).await;
+        }
     }
     sandbox.stop().await;
 }

@@ -82,7 +82,7 @@ async fn hostile_inputs_are_answered_as_the_table_says() {
     assert!(calls > 10, "the honest client made {calls} calls");
     let inside = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
     let text = log.text();
-    assert!(text.contains("WARN"), "a log that says nothing proves nothing");
+    assert!(text.contains("DEBUG"), "a log that says nothing proves nothing");
     let raw: Vec<&str> = text.lines().filter(|line| inside(line) || line.starts_with(texts::FORGED)).collect();
     assert!(raw.is_empty(), "unescaped in the log: {raw:?}");
     assert!(!text.contains(sandbox.key()) && !text.contains(texts::CANARY_KEY), "a key is in the log");

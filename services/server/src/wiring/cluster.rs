@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use corral_access::{Access, AccessError, VaultError};
 use corral_domain::BuildId;
 use corral_event_log::EventLog;
-use corral_event_log_kafka::{KafkaLog, KafkaSettings, Options, Sasl};
-use corral_hub::Hub;
+use corral_event_log_kafka::{KafkaHub, KafkaLog, KafkaSettings, Options, Sasl};
 use corral_ownership::{Lease, Ownership, Settings, Timing};
 use corral_read_store::StoreError;
 use corral_read_store_scylla::schema::SchemaError;
@@ -27,17 +26,25 @@ pub(super) async fn open(places: &ClusterPlaces, clock: &Clock, tasks: &Tasks) -
     let cluster = connect(&places.store, &places.store.keyspace).await.map_err(store)?;
     schema::check(&cluster).await.map_err(store)?;
     let access = vault(places, clock, tasks).await?;
-    let time = clock.clone();
-    let options = Options { clock: Arc::new(move || time.now()), trace: None };
-    let log = KafkaLog::open(kafka(&places.log), options).await.map_err(|error| OpenError::Log("log", error))?;
+    let options = Options { clock: time_of(clock), trace: None };
+    let settings = kafka(&places.log);
+    let log = KafkaLog::open(settings.clone(), options).await.map_err(|error| OpenError::Log("log", error))?;
+    // What happens between processes happens in real time, whatever a test's clock says.
+    let real = Clock::system();
+    let hub = KafkaHub::start(&settings, (time_of(&real), tasks)).map_err(|error| OpenError::Log("log", error))?;
     let (partitions, leases) = (log.identity().partitions, cluster.clone());
     Ok(Backends {
         log: Log::Shared(Arc::new(log)),
         stores: Arc::new(SharedStores(Builds::new(cluster))),
         access,
-        hub: Hub::new(),
-        sharing: Box::new(move |clock, tasks| lease(leases, partitions, (clock, tasks))),
+        hub,
+        sharing: Box::new(move |tasks| lease(leases, partitions, (&real, tasks))),
     })
+}
+
+fn time_of(clock: &Clock) -> corral_event_log::Clock {
+    let clock = clock.clone();
+    Arc::new(move || clock.now())
 }
 
 fn lease(cluster: Cluster, partitions: u16, with: (&Clock, &Tasks)) -> Arc<dyn Ownership> {

@@ -41,7 +41,7 @@ pub(super) async fn open(data_dir: &Path, clock: &Clock, tasks: &Tasks) -> Resul
             stores: Arc::new(EmbeddedStores { builds, tasks: own }),
             access: Arc::new(access),
             hub: Hub::new(),
-            sharing: Box::new(move |_, _| Arc::new(Fixed::all(partitions))),
+            sharing: Box::new(move |_| Arc::new(Fixed::all(partitions))),
         })
     };
     tasks.run_blocking("open the data directory", open).await.map_err(OpenError::Work)?

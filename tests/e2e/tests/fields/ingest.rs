@@ -4,8 +4,6 @@ use super::*;
 
 use corral_domain::{RunEntry, StreamKey};
 use corral_event_codec::{decode_envelope, encode_run_items};
-use corral_event_log::EventLog as _;
-use corral_event_log_embedded::EmbeddedLog;
 use corral_testkit::Stream;
 use corral_testkit::answer::error;
 use corral_testkit::sandbox::refused;
@@ -143,9 +141,7 @@ async fn every_field_of_an_append_has_an_effect_or_is_refused_by_name() {
         }
     }
     streamed(&sandbox).await;
-    let dir = sandbox.data_dir();
-    let home = sandbox.stop_and_keep().await;
-    let log = EmbeddedLog::open_dir(&dir.join("log"), std::sync::Arc::new(|| DAY)).expect("the log opens");
+    let (log, home) = sandbox.stop_and_look().await;
     for (run, looks) in kept {
         let stream = StreamKey::run(organization, &run.parse().unwrap());
         let mut found = false;
@@ -155,8 +151,7 @@ async fn every_field_of_an_append_has_an_effect_or_is_refused_by_name() {
         }
         assert!(found, "{run}: what was sent is not in the log");
     }
-    log.close();
-    drop(home);
+    drop((log, home));
 }
 
 async fn organization(sandbox: &Sandbox) -> corral_domain::OrganizationId {

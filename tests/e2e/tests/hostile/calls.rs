@@ -28,7 +28,7 @@ async fn send(sandbox: &Sandbox, (method, path): (&str, &str), headers: &Headers
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    corral_testkit::http::send(sandbox.address(), request.body(body).expect("a request")).await.ok()
+    corral_testkit::http::send(sandbox.address_of(path), request.body(body).expect("a request")).await.ok()
 }
 
 /// Who sends more than is taken may find the answer, or only a closed door: what is not read is not waited for.
