@@ -18,9 +18,10 @@ RUN = HOME / "run.json"
 class Cluster:
     """Use as a context manager: it starts on entry, and on exit everything has ended and its data is gone."""
 
-    def __init__(self, brokers: int = 1, stores: int = 1, run: Path = RUN) -> None:
-        """`brokers` and `stores` (Cassandra nodes): how many, 0 for none. `run` is written once they answer."""
-        self.brokers, self.stores, self.run = brokers, stores, run
+    def __init__(self, brokers: int = 1, stores: int = 1, run: Path = RUN, users: dict[str, int] | None = None) -> None:
+        """`brokers` and `stores` (Cassandra nodes): how many, 0 for none. `run` is written once they answer. `users`: nodes
+        that run as a user of their own."""
+        self.brokers, self.stores, self.run, self.users = brokers, stores, run, users or {}
         self.home = Path()
         self.nodes: dict[str, Node] = {}
         self._certificates: secure.Certificates | None = None
@@ -80,6 +81,12 @@ class Cluster:
         brokers = kafka.nodes(self.home, self.brokers, self._certificates) if self.brokers else []
         stores = cassandra.nodes(self.home, self.stores, self._certificates) if self.stores else []
         self.nodes = {node.name: node for node in [*brokers, *stores]}
+        for name, user in self.users.items():
+            self.nodes[name].user = user
+            # The way to its directory, and to the certificates.
+            for place in (self.home, self._certificates.store.parent):
+                place.chmod(0o711)
+            self._certificates.store.chmod(0o644)
         # Brokers form their quorum together; Cassandra's nodes join one after another, meanwhile.
         for node in [*brokers, *stores[:1]]:
             node.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import signal
 import socket
@@ -31,6 +32,8 @@ class Node:
     """Where it takes TLS and SASL, if that is another address."""
     child: subprocess.Popen | None = field(default=None, repr=False)
     log_from: int = 0
+    user: int | None = None
+    """Whom it runs as, if not as we do; needs root."""
 
     @property
     def log(self) -> Path:
@@ -39,10 +42,17 @@ class Node:
     def start(self) -> None:
         """Starts it; `wait` says when it serves. On its own data, if it ran before."""
         self.log_from = self.log.stat().st_size if self.log.exists() else 0
+        command = [str(part) for part in self.command]
+        if self.user is not None:
+            for place in [self.home, *self.home.rglob("*")]:
+                os.chown(place, self.user, self.user)
+            # Changing the user would forget who it dies with.
+            user = str(self.user)
+            command = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig", "KILL", "--", *command]
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C at a terminal reaches this program alone, which then ends its nodes in order.
-            self.child = subprocess.Popen([str(part) for part in self.command], cwd=self.home, stdin=subprocess.DEVNULL,
-                                          stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent)
+            self.child = subprocess.Popen(command, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          start_new_session=True, preexec_fn=_die_with_parent)
 
     def wait(self) -> None:
         """Returns when it answers."""
