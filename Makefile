@@ -1,6 +1,6 @@
 # Corral. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build dev engines lint
+.PHONY: help demo test bench torture build dev engines lint
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,10 @@ test: ## everything: rules, unit, contract, end-to-end, browser, crash and load 
 bench: ## the workloads of docs/BENCHMARKS.md against a fresh server
 	@python3 tests/run.py --only build
 	@.venv/bin/python tests/load/bench.py
+
+torture: ## every fault of docs/RELIABILITY.md on real engines, some twenty minutes; FAULTS="--only store-killed" for one
+	@python3 tests/run.py --only build
+	@.venv/bin/python tests/faults/torture.py $(FAULTS)
 
 build: ## the release binary target/release/corral and a wheel in dist/
 	@python3 tests/run.py --only build

@@ -22,7 +22,7 @@ UI = ROOT / "services" / "web" / "ui"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # By a command or a file of theirs. The second line is what the engines, and the client library of Kafka, are built and run with.
-DEBIAN = {"strace": "strace", "chromium": "chromium", "cc": "gcc",
+DEBIAN = {"strace": "strace", "chromium": "chromium", "iptables": "iptables", "ip": "iproute2", "cc": "gcc",
           "c++": "g++", "java": "openjdk-17-jre-headless", "mvn": "maven", "openssl": "openssl", "pkg-config": "pkg-config",
           "/usr/include/openssl/ssl.h": "libssl-dev"}
 
@@ -118,7 +118,7 @@ def suites():
         EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=43, brokers=1),
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
-        Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=51),
+        Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=55),
         EngineSuite("projectors on Kafka and CQL", ["cargo", "test", "--locked", "-p", "corral-projector"], least=8,
                     brokers=1, stores=1),
         Suite("rust", "planted bugs", ["cargo", "test", "--locked", "--no-fail-fast", *planted_in, "planted"], CARGO),
@@ -129,6 +129,7 @@ def suites():
                                           "--no-index", "--find-links", "dist", "corral"]),
         Suite("sdk", "python client", [*pytest, "tests/sdk"], PYTEST),
         Suite("scenarios", "crashes and durability", [*pytest, "tests/scenarios", "--ignore", "tests/scenarios/test_demo.py"], PYTEST),
+        Suite("faults", "faults on real engines", [*pytest, "tests/faults"], PYTEST, least=5),
         Suite("browser", "page in Chromium", [PYTHON, "tests/ui/run.py"], PLAIN),
         Suite("load", "counts and ratios", [*pytest, "tests/load"], PYTEST),
         Suite("demo", "make demo", [*pytest, "tests/scenarios/test_demo.py"], PYTEST),
@@ -152,7 +153,7 @@ def prepare():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="groups to run, by comma: setup lint build ui rust engines sdk scenarios browser load demo")
+    parser.add_argument("--only", help="groups to run, by comma: setup lint build ui rust engines sdk scenarios faults browser load demo")
     only = parser.parse_args().only
     groups = set(only.split(",")) | {"setup"} if only else None
     prepare()
