@@ -100,6 +100,12 @@ impl Lane {
                 }
                 // It is not waited for each record: what comes meanwhile is read at once.
                 Ok(false) => ARCHIVE_LOOK_MS,
+                // Nothing is wrong: it goes on behind what the other has archived.
+                Err(ArchiveError::Overtaken { number, .. }) => {
+                    self.gathering = None;
+                    tracing::info!(partition = self.partition.0, number, "another process archived this range first");
+                    ARCHIVE_RETRY_MS_MIN
+                }
                 Err(error) => {
                     self.gathering = None;
                     self.status.failed(&error);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use corral_access::Principal;
@@ -31,6 +32,15 @@ pub struct PushDoor {
     log: Arc<dyn EventLog>,
     store: Arc<dyn ReadStore>,
     pushes: Semaphore,
+    counters: Counters,
+}
+
+/// What was pushed since the process began.
+#[derive(Debug, Default)]
+struct Counters {
+    records: AtomicU64,
+    bytes: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// Which log's, and which of its partitions', the records of a request are.
@@ -42,7 +52,20 @@ struct Origin {
 
 impl PushDoor {
     pub fn new(log: Arc<dyn EventLog>, store: Arc<dyn ReadStore>) -> Self {
-        Self { log, store, pushes: Semaphore::new(PUSHES_COUNT_MAX) }
+        Self { log, store, pushes: Semaphore::new(PUSHES_COUNT_MAX), counters: Counters::default() }
+    }
+
+    /// Name, help and value of each figure.
+    pub fn figures(&self) -> [(&'static str, &'static str, u64); 5] {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let under_way = PUSHES_COUNT_MAX.saturating_sub(self.pushes.available_permits());
+        [
+            ("corral_push_records_total", "pushed records that became durable", count(&self.counters.records)),
+            ("corral_push_bytes_total", "their bytes", count(&self.counters.bytes)),
+            ("corral_push_refused_total", "requests to append that were refused", count(&self.counters.refused)),
+            ("corral_push_requests", "requests to append that are under way", under_way as u64),
+            ("corral_push_requests_max", "how many there may be", PUSHES_COUNT_MAX as u64),
+        ]
     }
 
     /// What the read models have of runs and projects of the caller's organization.
@@ -112,6 +135,24 @@ impl PushDoor {
 
     /// Appends records in their order, each to its stream's partition; answers when all are durable.
     pub async fn records(
+        &self,
+        principal: &Principal,
+        request: proto::PushRecordsRequest,
+    ) -> Result<proto::PushRecordsResponse, ApiError> {
+        let (records, bytes) = (request.records.len(), request.records.iter().map(Bytes::len).sum::<usize>());
+        let taken = self.take(principal, request).await;
+        let Counters { records: all, bytes: all_bytes, refused } = &self.counters;
+        match &taken {
+            Ok(_) => {
+                all.fetch_add(records as u64, Ordering::Relaxed);
+                all_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
+        }
+        taken
+    }
+
+    async fn take(
         &self,
         principal: &Principal,
         request: proto::PushRecordsRequest,

@@ -9,6 +9,7 @@ use corral_domain::limits::{INGEST_WINDOW_BYTES_MAX, LOG_QUEUE_BYTES_MAX};
 use corral_ingest::IngestDoor;
 use corral_projection::runner::Status;
 use corral_projector::Projector;
+use corral_push::PushDoor;
 use corral_tasks::Clock;
 use corral_web::gate::Gate;
 
@@ -24,6 +25,7 @@ pub(crate) struct Figures {
     pub(crate) sessions: Option<Arc<AtomicUsize>>,
     pub(crate) projector: Option<Projector>,
     pub(crate) archiver: Option<Archiver>,
+    pub(crate) push: Option<Arc<PushDoor>>,
     pub(crate) rebuilder: Arc<Rebuilder>,
     pub(crate) clock: Clock,
 }
@@ -43,6 +45,9 @@ impl Figures {
         }
         if let Some(projector) = &self.projector {
             self.projector(&mut out, projector);
+        }
+        for (name, help, value) in self.push.iter().flat_map(|push| push.figures()) {
+            one(&mut out, name, help, value);
         }
         if let Some(archiver) = &self.archiver {
             archive::figures(&mut out, archiver);

@@ -212,6 +212,7 @@ async fn start_services(
         sessions: web.is_some().then(|| living.clone()),
         projector: projector.clone(),
         archiver,
+        push: push.clone(),
         rebuilder,
         clock: clock.clone(),
     };

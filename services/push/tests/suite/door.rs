@@ -119,6 +119,18 @@ fn payload(bytes: usize) -> Bytes {
 }
 
 #[tokio::test]
+async fn what_was_taken_and_refused_is_counted() {
+    let corral = Corral::new(2);
+    let door = corral.door();
+    let records = vec![record(1, |e| e), record(2, |e| e)];
+    let bytes: u64 = records.iter().map(|record| record.len() as u64).sum();
+    door.records(&corral.principal(), request(records)).await.expect("taken");
+    door.records(&corral.principal(), request(vec![])).await.expect_err("refused");
+    let figures: Vec<u64> = door.figures().iter().map(|(_, _, value)| *value).collect();
+    assert_eq!(figures[..4], [2, bytes, 1, 0]);
+}
+
+#[tokio::test]
 async fn questions_are_bounded_and_of_the_own_organization() {
     let corral = Corral::new(2);
     let ask = async |request: proto::PushSurveyRequest| corral.door().survey(&corral.principal(), request).await;
