@@ -7,10 +7,11 @@ use std::time::Duration;
 use corral_domain::Partition;
 use corral_ownership::contract::{Fixture, Process};
 use corral_ownership::{Holding, Lease, LeaseTable, Member, MemberId, Ownership, Settings, Timing, ownership_contract};
-use corral_read_store_scylla::{Cluster, ScyllaLeases};
+use corral_read_store_scylla::{Cluster, ScyllaLeases, schema};
 use corral_tasks::{Clock, Tasks};
 use uuid::Uuid;
 
+use super::engine::{Engine, ONE_COPY};
 use super::{engine, shared, wait};
 
 const PARTITIONS: u16 = 4;
@@ -118,4 +119,36 @@ async fn what_a_dead_process_had_is_taken_within_ten_seconds() {
     };
     tokio::join!(tasks.run(), leaves);
     assert!(table(&of).members().await.expect("rows").is_empty(), "who leaves leaves no row");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_cluster_stands_still_nobody_projects_and_then_the_same_go_on() {
+    // Of its own: the others' must not stand still.
+    let engine = tokio::task::spawn_blocking(Engine::start).await.expect("an engine");
+    let of = (engine.connect("leases").await, "projector".to_owned());
+    schema::apply(&of.0, &ONE_COPY).await.expect("a schema");
+    let (lease, tasks) = start(&of, Timing::default());
+    let mut owned = lease.owned();
+    owned.until(Partition(0), true).await;
+    let before = owned.now();
+    engine.signal("-STOP");
+    let clock = Clock::system();
+    owned.until(Partition(0), false).await;
+    let lapsed = clock.monotonic();
+    assert!(lapsed < Timing::default().own + Duration::from_millis(500), "{lapsed:?}");
+    assert_eq!((owned.now().len(), lease.figures().lapsed), (0, 1));
+    // Its runners rest, as they would.
+    (0..PARTITIONS).for_each(|partition| lease.rested(Partition(partition)));
+    tokio::time::sleep(Timing::default().stale).await;
+    engine.signal("-CONT");
+    owned.until(Partition(0), true).await;
+    eprintln!("it stopped by itself after {lapsed:?}, and went on {:?} after the stop", clock.monotonic());
+    assert_eq!((owned.now(), lease.figures().evicted), (before, 0));
+    assert!(lease.figures().failed > 0);
+    tasks.stop(0);
+    let leaves = async {
+        owned.until(Partition(0), false).await;
+        (0..PARTITIONS).for_each(|partition| lease.rested(Partition(partition)));
+    };
+    tokio::join!(tasks.run(), leaves);
 }
