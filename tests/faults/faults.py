@@ -42,6 +42,8 @@ class Row:
     judged: Judged = field(default_factory=Judged)
     behind_seconds: float = 0.0
     lag_seconds: float = 0.0
+    details: str = ""
+    """What else there is to say, for the lines below the table."""
 
     @property
     def wrong(self) -> list[str]:
@@ -144,6 +146,19 @@ def broker_cut_off(world: World, lengths: Lengths) -> Row:
 
     title = f"one broker of three cut off in a network namespace for {lengths.broker_seconds:.0f} s"
     return under_load(world, "broker-cut-off", fault, title)
+
+
+def rebuilt(world: World) -> Row:
+    """Nobody logs: a build made from the log alone must have the rows that projectors wrote through all the faults before."""
+    row, began = Row("`corral rebuild --verify` after the faults above"), time.monotonic()
+    try:
+        said = world.command("rebuild", "--verify").splitlines()
+        equal = [line for line in said if line.startswith("equal: ")]
+        row.details = f"The rebuild beside the processes that serve: {equal[0]}."
+    except (ProcessFailed, IndexError) as error:
+        row.wrong.append(f"rebuild --verify: {error}")
+    row.seconds = time.monotonic() - began
+    return row
 
 
 def back(process: Process) -> None:

@@ -16,11 +16,14 @@ HEAD = ["fault", "length", "rows acknowledged", "points", "lost", "doubled", "lo
 
 def table(rows: list[Row]) -> str:
     lines = ["| " + " | ".join(HEAD) + " |", "|---" + "|---:" * (len(HEAD) - 1) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(cells(row)) + " |" for row in rows)])
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    return "\n".join([*lines, *(f"\n- {row.details}" for row in rows if row.details)])
 
 
 def cells(row: Row) -> list[str]:
     judged = row.judged
+    if not judged.rows:
+        return [row.name, f"{row.seconds:.0f} s", *[""] * (len(HEAD) - 2)]
     counts = [f"{count:,}" for count in (judged.rows, judged.points, judged.lost, judged.doubled)]
     times = [f"{seconds:.1f} s" for seconds in (judged.gap_seconds, row.behind_seconds, row.lag_seconds)]
     return [row.name, f"{row.seconds:.0f} s", *counts, *times]

@@ -57,6 +57,7 @@ def every() -> list[Fault]:
         Fault("rolling", lambda world, _: faults.rolling_restart(world)),
         Fault("store-stopped", faults.store_stopped),
         Fault("store-killed", faults.store_killed),
+        Fault("rebuild", lambda world, _: faults.rebuilt(world)),
         Fault("overload", lambda world, lengths: crowd.overload(world, lengths.overload_seconds)),
         Fault("herd", lambda world, lengths: crowd.herd(world, lengths.herd_clients, lengths.herd_rows)),
         Fault("broker-killed", faults.broker_killed, brokers=3),
