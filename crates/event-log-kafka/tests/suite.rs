@@ -2,6 +2,8 @@
 
 #[path = "suite/alarms.rs"]
 mod alarms;
+#[path = "suite/archive.rs"]
+mod archive;
 #[path = "suite/broker.rs"]
 mod broker;
 #[path = "suite/contract.rs"]

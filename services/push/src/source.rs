@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
         partition: Partition,
         tail: Option<Offset>,
     ) -> Result<Self, ArchiveError> {
-        let Extent { start, tail: own, holes } = source.extent(partition).await?;
+        let Extent { start, tail: own, holes, .. } = source.extent(partition).await?;
         let tail = tail.map_or(own, |tail| tail.min(own));
         Ok(Self { source, partition, next: start, tail, holes, unreadable: 0 })
     }
