@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use corral_archiver::Archiver;
 use corral_domain::limits::{INGEST_WINDOW_BYTES_MAX, LOG_QUEUE_BYTES_MAX};
+use corral_hub::Hub;
 use corral_ingest::IngestDoor;
 use corral_projection::runner::Status;
 use corral_projector::Projector;
@@ -15,7 +16,7 @@ use corral_web::gate::Gate;
 
 use crate::archive;
 use crate::rebuild::Rebuilder;
-use crate::wiring::{Log, LogFigures};
+use crate::wiring::{Counted, Log, LogFigures};
 
 /// What is read when somebody asks; cheap, and asks no dependency.
 pub(crate) struct Figures {
@@ -27,6 +28,8 @@ pub(crate) struct Figures {
     pub(crate) archiver: Option<Archiver>,
     pub(crate) push: Option<Arc<PushDoor>>,
     pub(crate) rebuilder: Arc<Rebuilder>,
+    pub(crate) hub: Hub,
+    pub(crate) counted: Counted,
     pub(crate) clock: Clock,
 }
 
@@ -45,9 +48,12 @@ impl Figures {
         }
         if let Some(projector) = &self.projector {
             self.projector(&mut out, projector);
+            all(&mut out, &projector.ownership().read());
         }
-        for (name, help, value) in self.push.iter().flat_map(|push| push.figures()) {
-            one(&mut out, name, help, value);
+        all(&mut out, &self.hub.figures().read());
+        all(&mut out, &(self.counted)());
+        if let Some(push) = &self.push {
+            all(&mut out, &push.figures());
         }
         if let Some(archiver) = &self.archiver {
             archive::figures(&mut out, archiver);
@@ -117,6 +123,12 @@ fn door(out: &mut String, door: &IngestDoor) {
     reasons(out, "corral_ingest_refused_total", "batches and handshakes refused", &counters.refused());
     one(out, "corral_ingest_window_bytes", "bytes that were read and are not durable", door.window_bytes());
     one(out, "corral_ingest_window_bytes_max", "how many there may be", INGEST_WINDOW_BYTES_MAX);
+}
+
+fn all(out: &mut String, figures: &[(&'static str, &'static str, u64)]) {
+    for (name, help, value) in figures {
+        one(out, name, help, value);
+    }
 }
 
 fn one(out: &mut String, name: &str, help: &str, value: impl Display) {

@@ -180,11 +180,11 @@ async fn start_services(
     (clock, tasks): (&Clock, &Tasks),
     address: SocketAddr,
 ) -> Result<Routes, StartError> {
-    let Backends { log, stores, access, hub, sharing } = backends;
+    let Backends { log, stores, access, hub, sharing, counted } = backends;
     let build = stores.current().await?;
     let kept = Kept::open(config, &log).await?;
     let reading = kept.reading()?;
-    let material = Material { log, reading: reading.clone(), stores, build, hub, sharing };
+    let material = Material { log, reading: reading.clone(), stores, build, hub: hub.clone(), sharing };
     let Parts { log, store, ingest, projector, engine, rebuilder } =
         Parts::start(material, &config.roles, (clock, tasks));
     keep_access(access.clone(), tasks);
@@ -214,6 +214,8 @@ async fn start_services(
         archiver,
         push: push.clone(),
         rebuilder,
+        hub,
+        counted,
         clock: clock.clone(),
     };
     let doors = Doors {

@@ -40,7 +40,11 @@ pub(crate) struct Backends {
     pub(crate) access: Arc<Access>,
     pub(crate) hub: Hub,
     pub(crate) sharing: Sharing,
+    pub(crate) counted: Counted,
 }
+
+/// (name, help, value) of what a log and a store count by themselves, beside [`LogFigures`].
+pub(crate) type Counted = Arc<dyn Fn() -> Vec<(&'static str, &'static str, u64)> + Send + Sync>;
 
 /// Shares the log's partitions out among the processes that project them; called by one that does.
 pub(crate) type Sharing = Box<dyn FnOnce(&Tasks) -> Arc<dyn Ownership> + Send>;

@@ -90,6 +90,15 @@ async fn figures_and_readiness_are_those_of_the_process() {
     assert_eq!(value("corral_ingest_window_bytes"), 0.0);
     assert_eq!(value("corral_sessions"), 0.0);
     assert!(text.contains("corral_projector_lag_seconds{partition=\"3\"}"), "{text}");
+    assert_eq!((value("corral_ownership_partitions"), value("corral_ownership_members")), (4.0, 1.0));
+    assert!(value("corral_hub_published_total") > 0.0 && value("corral_hub_outward_messages_max") == 0.0);
+    let types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+    let names: std::collections::BTreeSet<&str> = types.iter().copied().collect();
+    assert_eq!(types.len(), names.len(), "each figure is said once: {types:?}");
+    // A queue is shown beside its bound.
+    for max in names.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix("_max gauge")) {
+        assert!(names.contains(&*format!("# TYPE {max} gauge")), "{max}_max without {max}");
+    }
     running.shutdown().await;
 }
 

@@ -26,19 +26,22 @@ pub(super) async fn open(places: &ClusterPlaces, clock: &Clock, tasks: &Tasks) -
     let cluster = connect(&places.store, &places.store.keyspace).await.map_err(store)?;
     schema::check(&cluster).await.map_err(store)?;
     let access = vault(places, clock, tasks).await?;
-    let options = Options { clock: time_of(clock), trace: None };
+    let options = Options { clock: time_of(clock), trace: Some(Arc::new(corral_event_codec::traceparent)) };
     let settings = kafka(&places.log);
     let log = KafkaLog::open(settings.clone(), options).await.map_err(|error| OpenError::Log("log", error))?;
     // What happens between processes happens in real time, whatever a test's clock says.
     let real = Clock::system();
     let hub = KafkaHub::start(&settings, (time_of(&real), tasks)).map_err(|error| OpenError::Log("log", error))?;
     let (partitions, leases) = (log.identity().partitions, cluster.clone());
+    let (log, rows) = (Arc::new(log), cluster.clone());
+    let appends = log.clone();
     Ok(Backends {
-        log: Log::Shared(Arc::new(log)),
+        log: Log::Shared(log),
         stores: Arc::new(SharedStores(Builds::new(cluster))),
         access,
         hub,
         sharing: Box::new(move |tasks| lease(leases, partitions, (&real, tasks))),
+        counted: Arc::new(move || [appends.figures().read(), rows.figures().read()].concat()),
     })
 }
 

@@ -42,6 +42,7 @@ pub(super) async fn open(data_dir: &Path, clock: &Clock, tasks: &Tasks) -> Resul
             access: Arc::new(access),
             hub: Hub::new(),
             sharing: Box::new(move |_| Arc::new(Fixed::all(partitions))),
+            counted: Arc::new(Vec::new),
         })
     };
     tasks.run_blocking("open the data directory", open).await.map_err(OpenError::Work)?
