@@ -18,7 +18,7 @@ from pathlib import Path
 import harness
 from engines.cluster import Cluster
 from engines.node import free_ports
-from front import Front
+from balancer import Balancer
 from process import Process, finished
 
 PARTITIONS = 4
@@ -38,8 +38,8 @@ class World:
         self.engines = Cluster(brokers, 1, home / "engines.json", users or {})
         self.processes: dict[str, Process] = {}
         self.key = ""
-        self.doors: Front
-        self.answers: Front
+        self.doors: Balancer
+        self.answers: Balancer
         self.query: harness.Query
         self._env = harness.contained(home, dict(os.environ))
         self._binary = str(harness.built(harness.binary(), "corral-server"))
@@ -57,9 +57,9 @@ class World:
     def __exit__(self, *_: object) -> None:
         for process in self.processes.values():
             process.kill()
-        for front in (getattr(self, name, None) for name in ("doors", "answers")):
-            if front is not None:
-                front.stop()
+        for one in (getattr(self, name, None) for name in ("doors", "answers")):
+            if one is not None:
+                one.stop()
         self.engines.__exit__()
 
     def of(self, role: str) -> list[Process]:
@@ -92,8 +92,8 @@ class World:
             process.start()
         for process in self.processes.values():
             process.wait()
-        self.doors = Front([one.address for one in self.of("ingest")])
-        self.answers = Front([one.address for one in self.processes.values() if one.has("query") or one.has("web")])
+        self.doors = Balancer([one.address for one in self.of("ingest")])
+        self.answers = Balancer([one.address for one in self.processes.values() if one.has("query") or one.has("web")])
         self.doors.start()
         self.answers.start()
         self.query = harness.Query(self.answers.url, self.key)

@@ -13,7 +13,7 @@ CHUNK_BYTES = 256 * 1024
 CONNECT_SECONDS_MAX = 1
 
 
-class Front:
+class Balancer:
     def __init__(self, backends: list[str]) -> None:
         """`backends`: HOST:PORT each."""
         self._backends = [(host, int(port)) for host, port in (one.rsplit(":", 1) for one in backends)]
