@@ -5,8 +5,8 @@
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-demo: ## start Corral, train three small real models, print the link to their live page
-	@python3 demo/run.py
+demo: ## start Corral, train three small real models, print the link to their live page (TOPOLOGY=roles: on Kafka and CQL)
+	@python3 demo/run.py $(if $(TOPOLOGY),--topology $(TOPOLOGY))
 
 test: ## everything: rules, unit, contract, end-to-end, browser, crash and load tests
 	@python3 tests/run.py

@@ -44,7 +44,7 @@ def main() -> int:
     if wanting:
         print(needs.report(wanting), file=sys.stderr)
         return 2
-    before = serving.Server(clone.server, chosen.home.resolve(), clone.env)
+    before = _server(clone, chosen)
     if before.find():
         print(f"A demo is running already (process {before.pid}; Ctrl-C ends it where it was started).")
         print(f"\n  Open this:  {landing(before.fresh_link(), PROJECT)}\n")
@@ -52,7 +52,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         print("Getting ready (the first time takes some minutes, later ones seconds).", flush=True)
-        steps.build_all(clone, steps.Progress())
+        steps.build_all(clone, steps.Progress(), chosen.topology == "roles")
         return _serve_and_train(clone, chosen) if not chosen.build_only else 0
     except steps.StepFailed:
         steps.stop_children()
@@ -72,6 +72,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps-per-second", type=float, default=40.0)
     parser.add_argument("--port", type=int, default=serving.PORT, help="another free one is taken if this is in use")
     parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="for data, keys, spools and logs")
+    parser.add_argument("--topology", choices=["embedded", "roles"], default="embedded",
+                        help="roles: a process for each, on Kafka and Cassandra (Java 17 and Maven fetch them)")
     parser.add_argument("--build-only", action="store_true", help="build and stop")
     parser.add_argument("--exit-after", action="store_true", help="end when the trainings have ended (or CORRAL_DEMO_EXIT=1)")
     chosen = parser.parse_args()
@@ -79,8 +81,17 @@ def _arguments() -> argparse.Namespace:
     return chosen
 
 
+def _server(clone: steps.Clone, chosen: argparse.Namespace) -> serving.Server:
+    home = chosen.home.resolve()
+    if chosen.topology == "embedded":
+        return serving.Server(clone.server, home, clone.env)
+    import roles
+
+    return roles.Processes(clone.server, home / "roles", clone.env)
+
+
 def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
-    server = serving.Server(clone.server, chosen.home.resolve(), clone.env)
+    server = _server(clone, chosen)
     trainers: list[subprocess.Popen] = []
     try:
         server.start(serving.free_port(chosen.port))
@@ -96,7 +107,8 @@ def _serve_and_train(clone: steps.Clone, chosen: argparse.Namespace) -> int:
         print("\nEnding the trainings and the server ...", flush=True)
         children.end(trainers)
         server.stop()
-        print(f"Stopped. The data stays in {_named(server.home)}; make demo shows it again.")
+        print("Stopped." if chosen.topology == "roles" else
+              f"Stopped. The data stays in {_named(server.home)}; make demo shows it again.")
         return 0
     finally:
         children.end(trainers)

@@ -55,9 +55,9 @@ def running(data: Path) -> dict | None:
         return None
 
 
-def answers(url: str) -> bool:
+def answers(url: str, path: str = "/livez") -> bool:
     try:
-        with urllib.request.urlopen(url + "/livez", timeout=2) as response:
+        with urllib.request.urlopen(url + path, timeout=2) as response:
             return response.status == 200
     except (OSError, urllib.error.URLError):
         return False

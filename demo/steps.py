@@ -203,12 +203,14 @@ def page_step(clone: Clone) -> Step:
     return Step("page", clone.root / UI / "dist/index.html", [UI, "proto"], commands, clone.root / UI)
 
 
-def server_step(clone: Clone) -> Step:
-    """After the page, which it carries inside. Without the clients of Kafka and CQL: they take minutes to build and want
-    headers that not every machine has."""
+def server_step(clone: Clone, clusters: bool) -> Step:
+    """After the page, which it carries inside. Without the clients of Kafka and CQL unless they are needed: they take minutes
+    to build and want headers that not every machine has."""
     page = fingerprint_of_tree(clone.root / UI / "dist")
-    command = ["cargo", "build", "--locked", "--profile", PROFILE, "-p", "corral-server", "--no-default-features"]
-    return Step("server", clone.server, [*RUST, "services"], [command], clone.root, extra=page)
+    command = ["cargo", "build", "--locked", "--profile", PROFILE, "-p", "corral-server"]
+    command += [] if clusters else ["--no-default-features"]
+    extra = page + (" with clusters" if clusters else "")
+    return Step("server", clone.server, [*RUST, "services"], [command], clone.root, extra=extra)
 
 
 def client_step(clone: Clone) -> Step:
@@ -234,7 +236,7 @@ def fingerprint_of_tree(path: Path) -> str:
     return seen.hexdigest()
 
 
-def build_all(clone: Clone, progress: Progress) -> None:
+def build_all(clone: Clone, progress: Progress, clusters: bool = False) -> None:
     """Page, then server, while Python's packages come from the network; then the client's wheel."""
     failed: list[BaseException] = []
 
@@ -247,7 +249,7 @@ def build_all(clone: Clone, progress: Progress) -> None:
     beside = threading.Thread(target=packages, daemon=True)
     beside.start()
     page_step(clone).run(clone, progress)
-    server_step(clone).run(clone, progress)
+    server_step(clone, clusters).run(clone, progress)
     beside.join()
     if failed:
         raise failed[0]
