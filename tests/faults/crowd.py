@@ -14,10 +14,11 @@ from pathlib import Path
 import harness
 import notes
 import oracle
-from faults import Row, back
+from faults import Row
 from harness import wait_until
 from load import Load
 from measure import memory_mb
+from process import ProcessFailed
 from world import Lag, World
 
 HERE = Path(__file__).resolve().parent
@@ -148,7 +149,7 @@ def settle(world: World) -> None:
 
 def overload(world: World, seconds: float) -> Row:
     """Three times as many generators as did best, and a training beside them whose acknowledgements are watched."""
-    row = Row("")
+    row = Row(f"overload for {seconds:.0f} s")
     before = peak(world, seconds / 4)
     count = FACTOR * before.generators
     canary, memory = Load(world, "overload", trainings=1), Memory(world)
@@ -165,7 +166,6 @@ def overload(world: World, seconds: float) -> Row:
             wait_until("no partition lags", LAG_SECONDS_MAX, lambda: lag.gone_after(ended) is not None)
             row.behind_seconds, row.lag_seconds = lag.longest(began), lag.gone_after(ended)
             row.judged = canary.end()
-            row.name = f"overload: {count} generators for {seconds:.0f} s, where {before.generators} do best"
             row.details = (f"Overload: {before.generators} generators had {before.points_per_second:,.0f} points/s acknowledged, "
                            f"{count} {goodput:.0%} of that; {crowd.turned_away()} streams were turned away. "
                            f"A training beside them was acknowledged within a second again {recovery:.1f} s after the end. "
@@ -175,7 +175,7 @@ def overload(world: World, seconds: float) -> Row:
             if recovery > RECOVERY_SECONDS_MAX:
                 row.wrong.append(f"recovery took {recovery:.1f} s")
             row.wrong.extend(memory.wrong())
-        except TimeoutError as error:
+        except (TimeoutError, ProcessFailed, RuntimeError, OSError) as error:
             row.wrong.append(f"{error}\n{world.words()}")
         finally:
             canary.kill()
@@ -234,14 +234,14 @@ def herd(world: World, wanted: int, rows: int) -> Row:
                 process.stdout.readline()
             began = time.monotonic()
             for door in world.of("ingest"):
-                back(door)
+                door.run()
             ends = [_ended(process, row) for process in processes]
             row.seconds = row.judged.gap_seconds = max(ends, default=began) - began
             wait_until("no partition lags", LAG_SECONDS_MAX, lambda: lag.gone_after(began + row.seconds) is not None)
             row.behind_seconds, row.lag_seconds = lag.longest(began), lag.gone_after(began + row.seconds)
         for number in range(count):
             _judge(world, home, f"herd-{number}", row)
-    except TimeoutError as error:
+    except (TimeoutError, ProcessFailed, RuntimeError, OSError) as error:
         row.wrong.append(f"{error}\n{world.words()}")
     finally:
         for process in processes:

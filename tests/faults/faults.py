@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from harness import wait_until
 from load import Judged, Load
-from process import Process, ProcessFailed
+from process import ProcessFailed
 from world import Lag, World
 
 LEAD_SECONDS = 3
@@ -65,7 +65,7 @@ def under_load(world: World, name: str, fault: Callable[[], None], title: str) -
             time.sleep(LEAD_SECONDS)
             row.behind_seconds, row.lag_seconds = lag.longest(began), lag.gone_after(ended)
             row.judged = load.end()
-        except TimeoutError as error:
+        except (TimeoutError, ProcessFailed, RuntimeError, OSError) as error:
             row.wrong.append(f"{error}\n{world.words()}")
         finally:
             load.kill()
@@ -83,7 +83,7 @@ def kill_role(world: World, role: str, lengths: Lengths) -> Row:
             killed = world.of(role)[turn % len(world.of(role))]
             killed.kill()
             time.sleep(lengths.down_seconds)
-            back(killed)
+            killed.run()
 
     return under_load(world, f"kill-{role}", fault, f"kill -9 of {role}, {times(lengths.rounds)}")
 
@@ -94,7 +94,7 @@ def rolling_restart(world: World) -> Row:
     def fault() -> None:
         for process in world.processes.values():
             process.stop()
-            back(process)
+            process.run()
 
     return under_load(world, "rolling", fault, "rolling restart of every process")
 
@@ -159,11 +159,6 @@ def rebuilt(world: World) -> Row:
         row.wrong.append(f"rebuild --verify: {error}")
     row.seconds = time.monotonic() - began
     return row
-
-
-def back(process: Process) -> None:
-    process.start()
-    process.wait()
 
 
 def halted(pid: int, seconds: float) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from engines.node import LIBC, PR_SET_PDEATHSIG
 
+STARTS_MAX = 5
+AGAIN_SECONDS = 1
 READY_SECONDS_MAX = 120
 DRAIN_SECONDS_MAX = 75
 ANSWER_SECONDS_MAX = 2
@@ -46,6 +48,17 @@ class Process:
 
     def has(self, role: str) -> bool:
         return role in self.roles.split(",")
+
+    def run(self) -> None:
+        """As a supervisor does: what cannot start just now, as its store is busy, is started again."""
+        for _ in range(STARTS_MAX):
+            self.start()
+            try:
+                return self.wait()
+            except ProcessFailed as error:
+                failed = error
+                time.sleep(AGAIN_SECONDS)
+        raise failed
 
     def start(self) -> None:
         with self.log.open("a") as log:

@@ -33,11 +33,21 @@ def line(row: Row) -> str:
     return "; ".join(f"{head} {cell}" for head, cell in zip(HEAD, cells(row)))
 
 
-def write(table: str, command: str) -> None:
-    """Replaces what stands between the marks."""
+def write(rows: list[Row], wrong: list[str]) -> None:
+    """Puts the rows between the marks, in place of those of the same name; those that went wrong are taken out."""
     text = DOCUMENT.read_text()
-    said = [BEGIN, "", f"Command: `{command}`. Machine: {machine()}; engines, Corral and trainings share it.", "", table, "", END]
-    fresh, count = re.subn(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: "\n".join(said), text, flags=re.S)
-    if count != 1:
+    found = re.search(f"{re.escape(BEGIN)}(.*?){re.escape(END)}", text, re.S)
+    if not found:
         raise ValueError(f"{DOCUMENT} has no place for the table between {BEGIN} and {END}")
-    DOCUMENT.write_text(fresh)
+    kept = dict(_keyed(found[1]))
+    kept |= dict(_keyed(table(rows)))
+    lines = [line for name, line in kept.items() if name not in wrong]
+    said = [BEGIN, "", f"Command: `make torture FAULTS=--write`. Machine: {machine()}; engines, Corral and trainings share it.", "",
+            *(line for line in lines if line.startswith("|")), "", *(line for line in lines if line.startswith("-")), "", END]
+    DOCUMENT.write_text(text[: found.start()] + "\n".join(said) + text[found.end() :])
+
+
+def _keyed(text: str) -> list[tuple[str, str]]:
+    """The lines of a table and of what stands below it, each with what names it."""
+    lines = [line for line in text.splitlines() if line.startswith(("|", "- "))]
+    return [(line.split("|")[1].strip() if line.startswith("|") else line.split(":")[0], line) for line in lines]

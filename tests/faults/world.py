@@ -88,10 +88,7 @@ class World:
         ports = free_ports(len(TOPOLOGY))
         for (name, roles), port in zip(TOPOLOGY.items(), ports):
             self.processes[name] = self._process(name, roles, f"127.0.0.1:{port}")
-        for process in self.processes.values():
-            process.start()
-        for process in self.processes.values():
-            process.wait()
+            self.processes[name].run()
         self.doors = Balancer([one.address for one in self.of("ingest")])
         self.answers = Balancer([one.address for one in self.processes.values() if one.has("query") or one.has("web")])
         self.doors.start()
