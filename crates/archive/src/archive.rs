@@ -79,7 +79,8 @@ impl Archive {
     pub fn extent(&self, partition: Partition) -> Result<Extent, LogError> {
         let manifest = self.lane(partition)?.read();
         let holes = manifest.entries.iter().flat_map(|entry| entry.holes.iter().copied()).collect();
-        Ok(Extent { start: manifest.start(), tail: manifest.end(), holes })
+        // Nobody appends to an archive.
+        Ok(Extent { start: manifest.start(), tail: manifest.end(), holes, late_us_max: 0 })
     }
 
     /// What is archived of a partition, segment by segment.

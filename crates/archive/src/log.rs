@@ -90,7 +90,7 @@ impl EventLog for ArchivedLog {
         let mut holes: Vec<Hole> = below.chain(own.holes).collect();
         holes.sort_by_key(|hole| (hole.from, hole.to));
         holes.dedup();
-        Ok(Extent { start: archived.start, tail: own.tail, holes })
+        Ok(Extent { start: archived.start, tail: own.tail, holes, late_us_max: own.late_us_max })
     }
 
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {

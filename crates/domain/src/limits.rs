@@ -131,8 +131,8 @@ pub const SUMMARY_KEYS_MAX: usize = 1_000;
 /// A projector that cannot reach its store or its log tries again after so long.
 pub const PROJECTOR_RETRY_MS_MIN: u64 = 100;
 pub const PROJECTOR_RETRY_MS_MAX: u64 = 5_000;
-/// How often an idle projector says how far it is complete, and by how much that lags behind the clock: an append that
-/// was stamped earlier is durable by then.
+/// How often an idle projector says how far it is complete, and by how much that lags behind the clock where one process
+/// appends: what it stamped earlier is durable by then. A log says of itself how late it may be.
 pub const COMPLETE_THROUGH_EVERY_MS: u64 = 1_000;
 pub const COMPLETE_THROUGH_LAG_US: i64 = 2_000_000;
 

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use corral_domain::limits::LOG_OPEN_FILES_MAX;
+use corral_domain::limits::{COMPLETE_THROUGH_LAG_US, LOG_OPEN_FILES_MAX};
 use corral_domain::{Offset, Partition};
 use corral_event_log::{Batch, Extent, Hole, LogError};
 use corral_segment::format::records;
@@ -82,7 +82,8 @@ impl Lane {
 
     pub(crate) fn extent(&self) -> Extent {
         let state = self.state();
-        Extent { start: Offset(state.start), tail: Offset(state.tail), holes: state.holes.clone() }
+        let (start, tail, holes) = (Offset(state.start), Offset(state.tail), state.holes.clone());
+        Extent { start, tail, holes, late_us_max: COMPLETE_THROUGH_LAG_US }
     }
 
     fn state(&self) -> RwLockReadGuard<'_, LaneState> {

@@ -237,7 +237,7 @@ impl EventLog for KafkaLog {
 
     async fn extent(&self, partition: Partition) -> Result<Extent, LogError> {
         let (start, tail) = self.ends(&self.lane(partition)?.0).await?;
-        Ok(Extent { start, tail, holes: Vec::new() })
+        Ok(Extent { start, tail, holes: Vec::new(), late_us_max: timing::STAMP_US_MAX })
     }
 
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {

@@ -7,6 +7,9 @@ pub(crate) const REQUEST_MS_MAX: u64 = 2_000;
 pub(crate) const SOCKET_MS_MAX: u64 = 3_000;
 /// An append is answered within so long, whatever happens: longer than a fail-over, shorter than a client's patience.
 pub(crate) const DELIVERY_MS_MAX: u64 = 20_000;
+/// An append is stamped before it is sent, by whichever process appends: so late is it in the log, with what their clocks
+/// may differ by.
+pub(crate) const STAMP_US_MAX: i64 = (DELIVERY_MS_MAX as i64 + 5_000) * 1_000;
 /// Opening: to reach a broker that lets us in, or to say which setting is wrong.
 pub(crate) const REACH_MS_MAX: u64 = 8_000;
 /// A look at a broker's metadata, and at the ends of a partition.

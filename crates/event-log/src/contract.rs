@@ -71,12 +71,14 @@ async fn append(log: &dyn EventLog, partition: Partition, records: Vec<Bytes>) -
 }
 
 async fn extent(log: &dyn EventLog, partition: Partition) -> Extent {
-    log.extent(partition).await.expect("the extent is known")
+    let Extent { start, tail, holes, late_us_max } = log.extent(partition).await.expect("the extent is known");
+    assert!(late_us_max > 0, "nothing is durable at the moment at which it is stamped");
+    Extent { start, tail, holes, late_us_max: 0 }
 }
 
 /// An extent without holes.
 fn whole(start: Offset, tail: u64) -> Extent {
-    Extent { start, tail: Offset(tail), holes: Vec::new() }
+    Extent { start, tail: Offset(tail), ..Extent::default() }
 }
 
 /// Every record of a partition, read in pages.

@@ -51,6 +51,8 @@ pub struct Extent {
     pub tail: Offset,
     /// Every hole that is known, in order: found when the log was opened and since.
     pub holes: Vec<Hole>,
+    /// An append that was stamped longer ago than this, and does not lie below the tail, never will.
+    pub late_us_max: i64,
 }
 
 /// A read: the records found, in order, and where to go on. `next` jumps a hole, so it may lie beyond the last record + 1.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use corral_domain::limits::LOG_READ_BYTES_MAX;
+use corral_domain::limits::{COMPLETE_THROUGH_LAG_US, LOG_READ_BYTES_MAX};
 use corral_domain::{Micros, Offset, Partition};
 use tokio::sync::watch;
 
@@ -125,7 +125,9 @@ impl EventLog for MemoryLog {
 
     async fn extent(&self, partition: Partition) -> Result<Extent, LogError> {
         let state = self.lane(partition)?.lock();
-        Ok(Extent { start: Offset(state.start), tail: Offset(state.end()), holes: state.holes.clone() })
+        let holes = state.holes.clone();
+        let (start, tail) = (Offset(state.start), Offset(state.end()));
+        Ok(Extent { start, tail, holes, late_us_max: COMPLETE_THROUGH_LAG_US })
     }
 
     async fn wait(&self, partition: Partition, from: Offset) -> Result<(), LogError> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use corral_domain::limits::{
-    COMPLETE_THROUGH_EVERY_MS, COMPLETE_THROUGH_LAG_US, EQUAL_RELOADS_MAX, PROJECTOR_READ_BYTES_MAX,
-    PROJECTOR_RETRY_MS_MAX, PROJECTOR_RETRY_MS_MIN,
+    COMPLETE_THROUGH_EVERY_MS, EQUAL_RELOADS_MAX, PROJECTOR_READ_BYTES_MAX, PROJECTOR_RETRY_MS_MAX,
+    PROJECTOR_RETRY_MS_MIN,
 };
 use corral_domain::{BuildId, Micros, Offset, OrganizationId, Partition, ProjectId};
 use corral_event_log::{Batch, EventLog, Extent, LogError};
@@ -112,6 +112,8 @@ pub struct Runner {
     streams: Streams,
     next: Offset,
     complete_through: Micros,
+    /// As the log said when it was last looked at.
+    late_us_max: i64,
     hole_before: bool,
     bad_in_a_row: u32,
     ahead: ahead::Ahead,
@@ -130,6 +132,7 @@ impl Runner {
             streams: Streams::default(),
             next: Offset::ZERO,
             complete_through: Micros::default(),
+            late_us_max: i64::MAX,
             hole_before: false,
             bad_in_a_row: 0,
             ahead: ahead::Ahead::default(),
@@ -237,7 +240,8 @@ impl Runner {
 
     /// What lies ahead; an empty batch that does not move on: nothing.
     pub(crate) async fn read(&mut self) -> Result<Batch, Halt> {
-        let tail = self.extent().await?.tail;
+        let Extent { tail, late_us_max, .. } = self.extent().await?;
+        self.late_us_max = late_us_max;
         self.status.tail.store(tail.0, Ordering::Relaxed);
         if self.next > tail {
             return Err(Halt::Stop(format!("the checkpoint {} lies beyond the log's end {tail}", self.next)));
@@ -280,7 +284,7 @@ impl Runner {
     /// `before`: the clock before the log was found empty.
     async fn idle(&mut self, before: Micros) -> Result<(), Halt> {
         // What was stamped earlier is durable by then, so the tail that was read had it.
-        let through = Micros(before.0.saturating_sub(COMPLETE_THROUGH_LAG_US));
+        let through = Micros(before.0.saturating_sub(self.late_us_max));
         if through.0 < self.complete_through.0.saturating_add(COMPLETE_THROUGH_EVERY_MS as i64 * 1_000) {
             return Ok(());
         }

@@ -38,6 +38,6 @@ async fn reads_jump_a_hole_and_name_it() {
     let offsets: Vec<u64> = batch.records.iter().map(|record| record.offset.0).collect();
     assert_eq!((offsets, batch.next, batch.holes), (vec![2, 5, 6, 7, 8], Offset(10), vec![hole, last]));
     log.trim(partition, Offset(6)).await.unwrap();
-    let left = Extent { start: Offset(6), tail: Offset(10), holes: vec![last] };
+    let left = Extent { start: Offset(6), tail: Offset(10), holes: vec![last], late_us_max: COMPLETE_THROUGH_LAG_US };
     assert_eq!(log.extent(partition).await.unwrap(), left);
 }
