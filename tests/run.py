@@ -77,9 +77,9 @@ class Suite:
 class EngineSuite(Suite):
     """A suite against real engines, which run as long as it does. Engines that cannot be had are a failed test."""
 
-    def __init__(self, name, command, least, brokers=0, stores=0):
+    def __init__(self, name, command, least, brokers=0, stores=0, env=None):
         run = HOME / "test.json"
-        super().__init__("engines", name, command, CARGO, env={"CORRAL_ENGINES": str(run)}, least=least)
+        super().__init__("engines", name, command, CARGO, env={"CORRAL_ENGINES": str(run), **(env or {})}, least=least)
         self.engines = {"brokers": brokers, "stores": stores, "run": run}
 
     def run(self):
@@ -115,12 +115,15 @@ def suites():
         Suite("lint", "rules of the house", ["cargo", "test", "--locked", "-p", "xtask"], CARGO),
         Suite("rust", "crates", ["cargo", "test", "--locked", "--workspace", "--exclude", "xtask", *without,
                                  "--no-fail-fast"], CARGO),
-        EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=43, brokers=1),
+        EngineSuite("log on Kafka", [*kafka, "--lib", "--test", "suite"], least=44, brokers=1),
         Suite("engines", "log on Kafka: three brokers", [*kafka, "--test", "faults", "--", "--nocapture"], CARGO),
         # It starts nodes of its own, as it kills one.
         Suite("engines", "read store on CQL", ["cargo", "test", "--locked", "-p", "corral-read-store-scylla"], CARGO, least=55),
         EngineSuite("projectors on Kafka and CQL", ["cargo", "test", "--locked", "-p", "corral-projector"], least=8,
                     brokers=1, stores=1),
+        *(EngineSuite(f"end to end: {name}", ["cargo", "test", "--locked", "--no-fail-fast", "-p", "corral-e2e"], least=26,
+                      brokers=1, stores=1, env={"CORRAL_TOPOLOGY": topology})
+          for topology, name in (("cluster", "one process on Kafka and CQL"), ("roles", "a process for each role"))),
         Suite("rust", "planted bugs", ["cargo", "test", "--locked", "--no-fail-fast", *planted_in, "planted"], CARGO),
         Suite("build", "release binary", ["cargo", "build", "--locked", "--release", "-p", "corral-server", "-p", "corral-load"]),
         Suite("build", "wheel", [PYTHON, "-m", "maturin", "build", "--release", "--locked", "-q", "-o", "dist",

@@ -47,12 +47,21 @@ impl Answer {
 
 /// Sends a request over HTTP/1.1. Its `Host` is the server's unless it has one.
 pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, String> {
+    tokio::time::timeout(ANSWER_WAIT, exchange(address, request, true))
+        .await
+        .map_err(|_| "no answer in time".to_owned())?
+}
+
+/// The same for what has lines to say all the while, as a rebuild on a busy engine, and its own bounds.
+pub async fn send_patiently(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, String> {
     exchange(address, request, true).await
 }
 
 /// The same without waiting for the answer's body, which may have no end.
 pub async fn head(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, String> {
-    exchange(address, request, false).await
+    tokio::time::timeout(ANSWER_WAIT, exchange(address, request, false))
+        .await
+        .map_err(|_| "no answer in time".to_owned())?
 }
 
 async fn exchange(address: SocketAddr, mut request: Request<Bytes>, whole: bool) -> Result<Answer, String> {
@@ -75,8 +84,7 @@ async fn exchange(address: SocketAddr, mut request: Request<Bytes>, whole: bool)
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes(), trailers })
     };
     // The connection ends when the exchange has dropped its sender; how it ends is of no interest then.
-    let both = async { tokio::join!(exchange, connection).0 };
-    tokio::time::timeout(ANSWER_WAIT, both).await.map_err(|_| "no answer in time".to_owned())?
+    tokio::join!(exchange, connection).0
 }
 
 /// Sends bytes and reads until the server closes; what it said.

@@ -166,6 +166,18 @@ impl Sandbox {
         (log, home)
     }
 
+    /// A figure of `/metrics`, of each process that has it.
+    pub async fn figure(&self, name: &str) -> Vec<f64> {
+        let mut found = Vec::new();
+        for process in &self.processes {
+            let request = self.request("GET", "/metrics").body(Bytes::new()).expect("a request");
+            let text = send(process.address(), request).await.expect("an answer").text();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            found.extend(line.map(|value| value.parse::<f64>().expect("a number")));
+        }
+        found
+    }
+
     /// Every route that the processes serve, with its permission.
     pub fn routes(&self) -> Vec<Declared> {
         let mut routes: Vec<Declared> = self.processes.iter().flat_map(|process| process.routes().to_vec()).collect();
