@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=RUN, help="the file that says where they are")
     parser.add_argument("--control", action="store_true", help="obey the input instead of a terminal")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Both, whatever a shell that started this in the background has set.
+    for ends in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ends, signal.default_int_handler)
     started = time.monotonic()
     try:
         with Cluster(asked.brokers, asked.stores, asked.run.resolve()) as cluster:
