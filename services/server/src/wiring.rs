@@ -102,6 +102,7 @@ fn places(config: &Config) -> Result<&ClusterPlaces, OpenError> {
 pub(crate) enum Log {
     /// This process owns its directory.
     Embedded(Arc<EmbeddedLog>),
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there is no other"))]
     Shared(Arc<dyn EventLog>),
 }
 
