@@ -19,13 +19,14 @@ import harness
 from engines.cluster import Cluster
 from engines.node import free_ports
 from balancer import Balancer
-from process import Process, finished
+from process import Process, ProcessFailed, finished
 
 PARTITIONS = 4
 ROLES = ("ingest", "projector", "archiver", "query", "web")
 TOPOLOGY = {"ingest-1": "ingest", "ingest-2": "ingest", "projector-1": "projector", "projector-2": "projector",
             "archiver-1": "archiver", "query-1": "query", "web-1": "web"}
 LOOK_SECONDS = 0.2
+LOGIN_SECONDS_MAX = 60
 LAG = "corral_projector_lag_events"
 
 
@@ -81,7 +82,7 @@ class World:
 
     def _begin(self) -> None:
         self._places = self._find_places()
-        self.command("schema", "apply")
+        self._apply()
         key_file = self.home / "owner.key"
         self.command("owner", "create", "--key-file", str(key_file))
         self.key = key_file.read_text().strip()
@@ -94,6 +95,18 @@ class World:
         self.doors.start()
         self.answers.start()
         self.query = harness.Query(self.answers.url, self.key)
+
+    def _apply(self) -> None:
+        """A node answers some moments before it has made its superuser."""
+        until = time.monotonic() + LOGIN_SECONDS_MAX
+        while True:
+            try:
+                self.command("schema", "apply")
+                return
+            except ProcessFailed:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1)
 
     def _find_places(self) -> list[str]:
         told = self.engines.facts()
