@@ -121,6 +121,10 @@ pub const PROJECTOR_STREAMS_BYTES_MAX: usize = 48 * 1024 * 1024;
 pub const DEAD_LETTERS_IN_A_ROW_MAX: u32 = 10;
 /// Reloads of a projector in a row that end in the same words and stop the partition: two equal ones, and one more.
 pub const EQUAL_RELOADS_MAX: u32 = 2;
+/// Writers of a partition whose skipped records are watched at once: beyond it more are counted and not warned of.
+pub const AHEAD_WRITERS_COUNT_MAX: usize = 1_000;
+/// Records of a partition within which what a writer's skipped record lacks has come, where it is only late.
+pub const AHEAD_LATE_RECORDS_MAX: u64 = 1_024;
 /// A head row shows config leaves up to so many, each with at most so many bytes.
 pub const HEAD_CONFIG_COUNT_MAX: usize = 100;
 pub const HEAD_CONFIG_BYTES_MAX: usize = 256;

@@ -46,11 +46,6 @@ impl Writer {
         self.next = self.next.max(last.saturating_add(1));
     }
 
-    /// The batch that ended before `first` was not appended after all.
-    pub fn taken_back(&mut self, first: u64) {
-        self.next = self.next.min(first);
-    }
-
     pub fn next(&self) -> u64 {
         self.next
     }

@@ -4,12 +4,8 @@
 
 use std::collections::HashMap;
 
+use corral_domain::limits::{AHEAD_LATE_RECORDS_MAX, AHEAD_WRITERS_COUNT_MAX};
 use corral_domain::{Offset, StreamKey, WriterId};
-
-/// Writers that are watched at once: beyond it more are counted and not warned of.
-const WRITERS_COUNT_MAX: usize = 1_000;
-/// Records of the partition within which what is missing has come where it is only late.
-pub(super) const LATE_RECORDS_MAX: u64 = 1_024;
 
 /// A writer of a stream.
 pub(super) type Who = (StreamKey, WriterId, u32, String);
@@ -21,13 +17,13 @@ pub(super) struct Ahead(HashMap<Who, Option<Offset>>);
 impl Ahead {
     /// A record of `who` at `offset` does not follow. True: nothing that does has come for long, and nobody was told.
     pub(super) fn skipped(&mut self, who: Who, offset: Offset) -> bool {
-        let room = self.0.len() < WRITERS_COUNT_MAX;
+        let room = self.0.len() < AHEAD_WRITERS_COUNT_MAX;
         let since = match self.0.entry(who) {
             std::collections::hash_map::Entry::Occupied(own) => own.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) if room => place.insert(Some(offset)),
             std::collections::hash_map::Entry::Vacant(_) => return false,
         };
-        let late = since.is_some_and(|since| offset.0.saturating_sub(since.0) >= LATE_RECORDS_MAX);
+        let late = since.is_some_and(|since| offset.0.saturating_sub(since.0) >= AHEAD_LATE_RECORDS_MAX);
         if late {
             *since = None;
         }
