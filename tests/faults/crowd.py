@@ -27,10 +27,13 @@ METRICS = 50
 STAGE_STEPS = 200
 STAGES_MAX = 4_000
 AGAIN_SECONDS = 0.5
+CROWDS = (1, 2, 4, 8)
 FACTOR = 3
 GOODPUT_MIN = 0.7
+# More than the peak by so much: what was measured before was none.
+GOODPUT_MAX = 1.3
 RECOVERY_SECONDS_MAX = 30
-# The most of the last third against the most of the first third.
+# The most of the last third against the most of the one before; the first one fills queues.
 MEMORY_RATIO_MAX = 1.25
 # The log takes more than projectors do, who then have to read it.
 LAG_SECONDS_MAX = 900
@@ -126,19 +129,16 @@ class Peak:
 
 
 def peak(world: World, seconds: float) -> Peak:
-    """The best of 1, 2, 4, ... generators: twice as many that do no better end it."""
-    best = Peak(1, 0.0)
-    count = 1
-    while True:
+    """The best of some crowds; each is tried, as a machine that has other work may make a small one look like the best."""
+    found = []
+    for count in CROWDS:
         with Crowd(world, f"peak-{count}", count) as crowd:
             time.sleep(seconds / 4)
             since = time.monotonic()
             time.sleep(seconds)
-            found = Peak(count, crowd.goodput(since, time.monotonic()))
+            found.append(Peak(count, crowd.goodput(since, time.monotonic())))
         settle(world)
-        if found.points_per_second < best.points_per_second * 1.05:
-            return best
-        best, count = found, count * 2
+    return max(found, key=lambda one: one.points_per_second)
 
 
 def settle(world: World) -> None:
@@ -169,9 +169,11 @@ def overload(world: World, seconds: float) -> Row:
             row.details = (f"Overload: {before.generators} generators had {before.points_per_second:,.0f} points/s acknowledged, "
                            f"{count} {goodput:.0%} of that; {crowd.turned_away()} streams were turned away. "
                            f"A training beside them was acknowledged within a second again {recovery:.1f} s after the end. "
-                           f"Memory, highest in the first and in the last third: {memory}.")
+                           f"Memory, highest in the second and in the last third: {memory}.")
             if goodput < GOODPUT_MIN:
                 row.wrong.append(f"goodput is {goodput:.0%} of the peak")
+            if goodput > GOODPUT_MAX:
+                row.wrong.append(f"goodput is {goodput:.0%} of the peak: other work had the machine when that was measured")
             if recovery > RECOVERY_SECONDS_MAX:
                 row.wrong.append(f"recovery took {recovery:.1f} s")
             row.wrong.extend(memory.wrong())
@@ -203,14 +205,14 @@ class Memory:
         found = []
         for name, held in self._found.items():
             third = len(held) // 3
-            first, last = max(held[:third]), max(held[-third:])
-            if last > first * MEMORY_RATIO_MAX:
-                found.append(f"{name} held {first:.0f} MB in the first third and {last:.0f} MB in the last")
+            middle, last = max(held[third : 2 * third]), max(held[-third:])
+            if last > middle * MEMORY_RATIO_MAX:
+                found.append(f"{name} held {middle:.0f} MB in the second third and {last:.0f} MB in the last")
         return found
 
     def __str__(self) -> str:
         third = len(next(iter(self._found.values()))) // 3
-        return ", ".join(f"{name} {max(held[:third]):.0f} and {max(held[-third:]):.0f} MB" for name, held in self._found.items())
+        return ", ".join(f"{name} {max(held[third : 2 * third]):.0f} and {max(held[-third:]):.0f} MB" for name, held in self._found.items())
 
     def _run(self) -> None:
         while not self._done.wait(1):
