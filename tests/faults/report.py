@@ -42,7 +42,8 @@ def write(rows: list[Row], wrong: list[str]) -> None:
     kept = dict(_keyed(found[1]))
     kept |= dict(_keyed(table(rows)))
     lines = [line for name, line in kept.items() if name not in wrong]
-    said = [BEGIN, "", f"Command: `make torture FAULTS=--write`. Machine: {machine()}; engines, Corral and trainings share it.", "",
+    how = "Written by `make torture FAULTS=--write`, in one run or in several (`--only`, `--rounds`)."
+    said = [BEGIN, "", f"{how} Machine: {machine()}; engines, Corral and trainings share it.", "",
             *(line for line in lines if line.startswith("|")), "", *(line for line in lines if line.startswith("-")), "", END]
     DOCUMENT.write_text(text[: found.start()] + "\n".join(said) + text[found.end() :])
 
