@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="groups to run, by comma: setup lint build ui rust engines sdk scenarios faults browser load demo")
     only = parser.parse_args().only
+    # Suites interrupt programs as a user would; started in the background, this and so they might ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     groups = set(only.split(",")) | {"setup"} if only else None
     prepare()
     passed = failed = 0
