@@ -163,6 +163,10 @@ impl Runner {
         self.next = checkpoint.offset;
         self.status.offset.store(self.next.0, Ordering::Relaxed);
         self.complete_through = checkpoint.complete_through;
+        // Where nothing was committed yet, what waits has waited since now at the longest that is known.
+        let since =
+            if checkpoint.complete_through.0 == 0 { self.handles.clock.now() } else { checkpoint.complete_through };
+        self.status.complete_through_us.store(since.0, Ordering::Relaxed);
         let holes = self.extent().await?.holes;
         self.hole_before = holes.iter().any(|hole| hole.from < self.next);
         Ok(())

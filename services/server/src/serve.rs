@@ -41,7 +41,7 @@ pub enum StartError {
     Bind { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("data_dir: {0}")]
+    #[error("store: {0}")]
     Store(#[from] StoreError),
     #[error("data_dir: {0}")]
     Access(#[from] AccessError),

@@ -7,12 +7,12 @@ use corral_read_store::project::ProjectStatRow;
 use corral_read_store::run::{self, RunConfigRow};
 use corral_read_store::state::{self, OutcomeRow, WriterRow};
 use corral_read_store::{MemoryStore, ReadStore, Table, outcome, project};
-use corral_tasks::Shutdown;
+use corral_tasks::{ManualClock, Shutdown};
 
 use super::block_on;
 use crate::limits::Limits;
 use crate::load;
-use crate::runner::Runner;
+use crate::runner::{Handles, Runner};
 use crate::testing::{
     self, Driven, Item, Logged, Moved, ONE, ORGANIZATION, append, command, reader, stream, writer_id,
 };
@@ -120,6 +120,25 @@ fn an_event_of_the_future_stops_the_partition() {
         assert!(checkpoint.stopped.is_some_and(|reason| reason.contains("reader of version 2")));
         assert!(checkpoint.stale_since > Micros(0));
         assert!(runner.status().stopped().is_some());
+    });
+}
+
+/// A partition of which nothing was committed yet lags since the runner looked, not since 1970.
+#[test]
+fn a_lag_begins_when_it_is_seen() {
+    block_on(async {
+        let (log, store) = (testing::log(), MemoryStore::new());
+        append(&log, opening()).await;
+        let now = Micros(1_700_000_000_000_000);
+        let clock = ManualClock::new(now).clock();
+        let handles = Handles { clock, ..testing::handles(&log, &store, &Limits::default()) };
+        let mut runner = Runner::new(handles, ONE);
+        let status = runner.status();
+        runner.start().await.expect("a start");
+        runner.read().await.expect("a read");
+        assert_eq!((status.lag_events(), status.lag_seconds(Micros(now.0 + 2_000_000))), (1, 2.0));
+        runner.step().await.expect("a step");
+        assert_eq!((status.lag_events(), status.lag_seconds(now)), (0, 0.0));
     });
 }
 
