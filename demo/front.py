@@ -1,16 +1,16 @@
 """One address before processes of several roles: what an ingress does by path, done for each connection.
 
 A connection of HTTP/2 whose first call is of the telemetry door goes to the process that takes points; a client of ours has
-one for each service. Everything else (the page, its sessions, questions) goes to the process that has the page. Bytes are
-passed on as they are. Standard library only.
+one for each service. Everything else (the page, its sessions, questions) goes to the process that has the page. Standard library
+only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 
-CHUNK_BYTES = 256 * 1024
+from relay import CHUNK_BYTES, Relay, Stream
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_HEAD_BYTES = 9
 HEADERS = 1
@@ -46,50 +46,21 @@ def is_door(seen: bytes) -> bool | None:
     return None
 
 
-class Front:
+class Front(Relay):
     """`door` and `rest` are ports of this machine."""
 
     def __init__(self, port: int, door: int, rest: int) -> None:
-        self._listen, self._door, self._rest = port, door, rest
-        self._loop = asyncio.new_event_loop()
-        self._began = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__(port)
+        self._door, self._rest = door, rest
 
-    def start(self) -> None:
-        self._thread.start()
-        self._began.wait()
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self._listen))
-        self._began.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(self, reader: asyncio.StreamReader) -> Stream | None:
         try:
             seen, door = await asyncio.wait_for(_begin(reader), LOOK_SECONDS_MAX)
             back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._door if door else self._rest)
         except (OSError, asyncio.TimeoutError):
-            writer.close()
-            return
+            return None
         back_writer.write(seen)
-        ways = [asyncio.ensure_future(_pump(reader, back_writer)), asyncio.ensure_future(_pump(back_reader, writer))]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            writer.close()
-            back_writer.close()
+        return back_reader, back_writer
 
 
 async def _begin(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
@@ -102,12 +73,3 @@ async def _begin(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
         if door is not None or not more:
             return seen, bool(door)
     return seen, False
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
